@@ -1,0 +1,201 @@
+//! Identifiers as types, so that two strings of different meaning are never mixed up.
+//!
+//! Everything here was checked once, at the edge: a `Room` in hand is a valid room name. Cloning is a reference count.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest room name, in bytes. Configurable limits may be lower, never higher.
+pub const ROOM_BYTES_MAX: usize = 255;
+
+/// Longest namespace name, in bytes.
+pub const NAMESPACE_BYTES_MAX: usize = 255;
+
+/// Why a name from outside is not usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("the name is empty")]
+    Empty,
+    #[error("the name is longer than {max} bytes")]
+    TooLong { max: usize },
+    #[error("the name contains a control character")]
+    ControlCharacter,
+    #[error("a namespace starts with \"/\"")]
+    NoSlash,
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A Socket.IO namespace, `/` or `/name`; `:` is an ordinary character in it.
+    Namespace
+);
+text_id!(
+    /// A room of a namespace: 1 to 255 bytes of UTF-8 without control characters.
+    Room
+);
+text_id!(
+    /// Who owns a partition besides its namespace; `[a-z0-9_-]{1,64}`.
+    Tenant
+);
+text_id!(
+    /// One gateway process. Twelve URL-safe characters, made at start.
+    NodeId
+);
+text_id!(
+    /// A socket: one client in one namespace (20 URL-safe characters). It is public and may be used as a room name.
+    SocketId
+);
+text_id!(
+    /// An Engine.IO session. It is a secret between client and server and never equals a socket id.
+    SessionId
+);
+
+impl Namespace {
+    /// # Errors
+    /// If the name is too long, has control characters or does not start with a slash.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        checked(name, NAMESPACE_BYTES_MAX)?;
+        if !name.starts_with('/') {
+            return Err(NameError::NoSlash);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The namespace `/`.
+    pub fn root() -> Self {
+        Self("/".into())
+    }
+}
+
+impl Room {
+    /// # Errors
+    /// If the name is empty, too long or has control characters.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        checked(name, ROOM_BYTES_MAX)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl Tenant {
+    /// `None` unless the name is `[a-z0-9_-]{1,64}`.
+    pub fn new(name: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+        (!name.is_empty() && name.len() <= 64 && name.bytes().all(allowed)).then(|| Self(name.into()))
+    }
+}
+
+impl NodeId {
+    pub fn from_random(random: [u8; 9]) -> Self {
+        Self(url_safe(&random).into())
+    }
+}
+
+impl SocketId {
+    pub const LENGTH: usize = 20;
+
+    pub fn from_random(random: [u8; 15]) -> Self {
+        Self(url_safe(&random).into())
+    }
+
+    /// Whether `name` has the form of a socket id, so that an address by socket need not be told apart from a room.
+    pub fn recognizes(name: &str) -> bool {
+        name.len() == Self::LENGTH && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    }
+}
+
+impl SessionId {
+    /// The first byte of the sixteen names the worker that owns the session; see [`SessionId::worker`].
+    pub fn new(worker: u8, random: [u8; 14]) -> Self {
+        let mut bytes = [0; 15];
+        bytes[0] = worker;
+        bytes[1..].copy_from_slice(&random);
+        Self(url_safe(&bytes).into())
+    }
+
+    /// The worker that a session id from outside names, if the text has the form of one.
+    pub fn worker(text: &str) -> Option<u8> {
+        use base64::Engine as _;
+        if text.len() != 20 {
+            return None;
+        }
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.as_bytes()).ok()?.first().copied()
+    }
+}
+
+fn url_safe(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn checked(name: &str, max: usize) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name.len() > max {
+        return Err(NameError::TooLong { max });
+    }
+    if name.chars().any(char::is_control) {
+        return Err(NameError::ControlCharacter);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_once_and_said_why_not() {
+        assert_eq!(Room::new(""), Err(NameError::Empty));
+        assert_eq!(Room::new("a\r\nb"), Err(NameError::ControlCharacter));
+        assert_eq!(Room::new(&"x".repeat(256)), Err(NameError::TooLong { max: 255 }));
+        assert_eq!(Namespace::new("custom"), Err(NameError::NoSlash));
+        assert!(Namespace::new("/alert:weather").is_ok());
+        assert!(Tenant::new("Acme").is_none());
+    }
+
+    #[test]
+    fn a_session_id_names_its_worker() {
+        let id = SessionId::new(3, [7; 14]);
+        assert_eq!(id.as_str().len(), 20);
+        assert_eq!(SessionId::worker(id.as_str()), Some(3));
+        assert_eq!(SessionId::worker("__proto__"), None);
+    }
+
+    #[test]
+    fn socket_ids_are_recognized_by_their_form() {
+        assert!(SocketId::recognizes(SocketId::from_random([9; 15]).as_str()));
+        assert!(!SocketId::recognizes("kitchen"));
+    }
+}

@@ -1,0 +1,15 @@
+//! Fanfare: real-time event fan-out on Redis for unmodified Socket.IO clients.
+//!
+//! Rooms and their levels (imports only go down; `tests/tidy.rs` checks it):
+//!
+//! ```text
+//! 6  app
+//! 5  config  telemetry
+//! 4  transport  api  admin
+//! 3  flows  redis  memory  ingest  upstream
+//! 2  session  hub  contract  backplane  auth
+//! 1  protocol  event
+//! 0  ids  clock  meters  tasks
+//! ```
+
+pub mod ids;
