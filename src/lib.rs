@@ -12,4 +12,6 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod backplane;
+pub mod event;
 pub mod ids;
