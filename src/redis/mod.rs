@@ -10,6 +10,7 @@ mod backplane;
 mod canary;
 mod client;
 mod counters;
+mod doctor;
 mod inbox;
 mod ingest;
 mod keys;
@@ -23,4 +24,5 @@ mod supervisor;
 
 pub use backplane::{RedisBackplane, connect};
 pub use counters::{Counters, Snapshot};
+pub use doctor::{Finding, Verdict, examine};
 pub use options::{ConnectError, Options};

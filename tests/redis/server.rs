@@ -38,10 +38,15 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Another process on the same port, with nothing of the old one's data.
-    pub fn restart(&mut self) {
+    /// Ends the process; [`Self::restart`] starts the next.
+    pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Another process on the same port, with nothing of the old one's data.
+    pub fn restart(&mut self) {
+        self.stop();
         self.child = spawn(&self.program, self.port, &self.directory, &self.arguments);
         self.await_ready();
     }
@@ -60,15 +65,14 @@ impl Server {
     fn await_ready(&self) {
         until("redis-server answers", || {
             TcpStream::connect_timeout(&address(self.port), Duration::from_millis(200)).is_ok()
-                && self.ask(&["PING"]) == Answer::Text("PONG".into())
+                && matches!(self.ask(&["PING"]).text(), "PONG" | "-NOAUTH Authentication required.")
         });
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
