@@ -1,5 +1,7 @@
 //! The Redis backplane against real servers: what only Redis has (functions, fencing, timelines, lost connections).
 
+#[path = "redis/deployments.rs"]
+mod deployments;
 #[path = "redis/faults.rs"]
 mod faults;
 #[path = "redis/ingesting.rs"]

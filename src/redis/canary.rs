@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fred::clients::Client;
+use fred::interfaces::EventInterface as _;
 use fred::types::Value;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -108,7 +110,8 @@ impl Bird {
     }
 }
 
-/// The task that sings. It reads nothing but the clock and the stop token.
+/// The task that sings, every second until it is stopped. Beside that it hears when slots have moved: their subscriptions
+/// stay behind without a word.
 pub(super) struct Singer {
     pub(super) canaries: Arc<Canaries>,
     pub(super) library: Arc<Library>,
@@ -124,10 +127,19 @@ impl Singer {
         let mut beat = tokio::time::interval(Duration::from_secs(1));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut number, mut replaced_ms) = (0, 0);
+        let mut moves = self.commands.cluster_change_rx();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                change = moves.recv() => {
+                    if matches!(change, Err(RecvError::Closed)) {
+                        moves = self.commands.cluster_change_rx();
+                        tokio::task::yield_now().await;
+                    }
+                    self.subscriptions.subscribe_again();
+                    continue;
+                }
                 _ = beat.tick() => {}
             }
             number += 1;

@@ -2,12 +2,13 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub struct Server {
     child: Child,
+    file: Option<PathBuf>,
     pub port: u16,
     directory: PathBuf,
     arguments: Vec<String>,
@@ -24,12 +25,22 @@ impl Server {
     }
 
     pub fn run(program: PathBuf, arguments: &[&str]) -> Self {
+        Self::configured(program, None, arguments)
+    }
+
+    /// With a configuration file, which comes first among the arguments and belongs to the server from now on.
+    pub fn configured(program: PathBuf, file: Option<&Path>, arguments: &[&str]) -> Self {
         let port = free_port();
         let directory = std::env::temp_dir().join(format!("fanfare-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let child = spawn(&program, port, &directory, &arguments);
-        let server = Self { child, port, directory, arguments, program };
+        let file = file.map(|file| {
+            let own = directory.join("server.conf");
+            std::fs::rename(file, &own).unwrap();
+            own
+        });
+        let child = spawn(&program, file.as_deref(), port, &directory, &arguments);
+        let server = Self { file, child, port, directory, arguments, program };
         server.await_ready();
         server
     }
@@ -47,7 +58,7 @@ impl Server {
     /// Another process on the same port, with nothing of the old one's data.
     pub fn restart(&mut self) {
         self.stop();
-        self.child = spawn(&self.program, self.port, &self.directory, &self.arguments);
+        self.child = spawn(&self.program, self.file.as_deref(), self.port, &self.directory, &self.arguments);
         self.await_ready();
     }
 
@@ -60,6 +71,11 @@ impl Server {
     /// One command on a connection of its own; errors come back as text starting with `-`.
     pub fn ask(&self, words: &[&str]) -> Answer {
         ask(self.port, words)
+    }
+
+    /// Nothing if the server is not there.
+    pub fn try_ask(&self, words: &[&str]) -> Option<Answer> {
+        TcpStream::connect(address(self.port)).ok().map(|_| self.ask(words))
     }
 
     fn await_ready(&self) {
@@ -138,10 +154,15 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn spawn(program: &PathBuf, port: u16, directory: &PathBuf, arguments: &[String]) -> Child {
-    Command::new(program)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+fn spawn(program: &Path, file: Option<&Path>, port: u16, directory: &Path, arguments: &[String]) -> Child {
+    let mut command = Command::new(program);
+    // A sentinel does not know what `save` is.
+    let memory_only: &[&str] = if file.is_some() { &[] } else { &["--save", ""] };
+    command
+        .args(file)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
         .arg(directory)
+        .args(memory_only)
         .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
