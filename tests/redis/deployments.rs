@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fanfare::backplane::{self, Backplane as _};
+use fanfare::backplane::{self, Backplane as _, Ingest as _, PublishRequest};
 use fanfare::event::Topic;
 
 use super::node::{Node, options, partition, room, until};
@@ -239,10 +239,45 @@ async fn a_cluster_serves_partitions_of_every_shard_and_survives_a_lost_primary(
         let heads = node.redis.heads(&node.partition, &rooms).await.unwrap();
         assert_eq!(heads.topics[599], heads.last);
     }
+    // The foreign ways in, on whatever shard.
+    let mut foreign = node.redis.foreign().unwrap();
+    node.redis.listen(&["plain".to_owned()], &["socket.io#*".to_owned()]).await.unwrap();
+    for (at, server) in cluster.nodes.iter().enumerate() {
+        server.ask(&["PUBLISH", if at % 2 == 0 { "plain" } else { "socket.io#/#" }, &at.to_string()]);
+        assert_eq!(foreign.recv().await.unwrap().payload.as_ref(), at.to_string().as_bytes());
+    }
+    for namespace in ["/", "/a", "/b", "/c"] {
+        node.partition = partition(namespace);
+        let fence = node.redis.lead(&node.partition).await.unwrap();
+        let inbox = format!("fanfare:{{default{namespace}}}:inbox");
+        let owner = &cluster.nodes[cluster.owner(&inbox)];
+        let inbox_id = Some(owner.ask(&["XADD", &inbox, "*", "a", "b"]).text().to_owned());
+        let read = node.redis.inbox(&node.partition, 10).await.unwrap();
+        assert_eq!(Some(&read[0].id), inbox_id.as_ref());
+        let request = PublishRequest { fence, inbox_id, ..node.request(&[room("0")], "from the inbox") };
+        assert!(!node.send(request).await.unwrap().duplicate);
+    }
+
     node.partition = partition("/");
     let owner = cluster.owner("fanfare:{default/}:head");
     cluster.nodes[owner].stop();
     println!("heard again after {:?}", heals(&mut node, &room("599")).await);
+}
+
+#[tokio::test]
+async fn a_frozen_primary_of_a_cluster_is_replaced() {
+    if !full() {
+        return;
+    }
+    let cluster = Cluster::start().await;
+    let mut node = Node::on(&cluster.url()).await;
+    node.watch(&[room("a")]).await;
+    node.publish(&room("a"), "x").await;
+    let owner = cluster.owner("fanfare:{default/}:head");
+    cluster.nodes[owner].signal("STOP");
+    println!("heard again after {:?}", heals(&mut node, &room("a")).await);
+    cluster.nodes[owner].signal("CONT");
+    println!("heard again after {:?}", heals(&mut node, &room("a")).await);
 }
 
 #[tokio::test]

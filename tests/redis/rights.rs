@@ -159,8 +159,8 @@ async fn a_password_that_is_wrong_for_a_while_is_no_reason_to_give_up() {
     server.ask(&["CLIENT", "KILL", "USER", "gateway"]);
     until("the loss is noticed", || node.redis.proven().is_err()).await;
     allow(">right");
-    until("proven again", || node.redis.proven().is_ok()).await;
     node.interrupted().await;
+    until("proven again", || node.redis.proven().is_ok()).await;
     let id = node.publish(&room("a"), "x").await;
     assert_eq!(node.announcement().await.id, id);
 }
