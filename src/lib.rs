@@ -12,4 +12,6 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod auth;
 pub mod ids;
+pub mod upstream;
