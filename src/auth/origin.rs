@@ -291,8 +291,9 @@ mod tests {
     fn faults_come_at_once() {
         let mut options = options(&["https://a.example/", "*", "https://*.example", "A"], true);
         options.methods = vec!["GET".to_owned(), "PO ST".to_owned()];
-        let at =
-            |options| OriginPolicy::new(options).unwrap_err().into_iter().map(|fault| fault.at).collect::<Vec<_>>();
+        let at = |options: &OriginOptions| -> Vec<String> {
+            OriginPolicy::new(options).unwrap_err().into_iter().map(|fault| fault.at).collect()
+        };
         assert_eq!(at(&options), ["origins[0]", "origins[1]", "origins[2]", "origins[3]", "methods[1]"]);
         options.origins = vec!["*".to_owned()];
         assert_eq!(at(&options), ["credentials", "methods[1]"]);
