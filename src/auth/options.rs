@@ -72,7 +72,11 @@ impl fmt::Debug for KeySource {
             Self::Secret(secret) => f.debug_tuple("Secret").field(secret).finish(),
             // Somebody will put a private key there one day, and be refused; it must not be shown on the way.
             Self::Pem(_) => f.write_str("Pem(…)"),
-            Self::Jwks { url } => f.debug_struct("Jwks").field("url", &url.rsplit('@').next()).finish(),
+            // Neither user and password nor a key in the query.
+            Self::Jwks { url } => {
+                let url = url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
+                f.debug_struct("Jwks").field("url", &url).finish()
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// A shared secret. It has no `Display`, and its `Debug` tells nothing, not even its length.
-#[derive(Clone, PartialEq, Eq)]
+/// A shared secret. It has no `Display`, its `Debug` tells nothing, not even its length, and it can not be compared by `==`,
+/// which would take a time that depends on it.
+#[derive(Clone)]
 pub struct Secret(Box<str>);
 
 impl Secret {

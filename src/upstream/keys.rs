@@ -68,6 +68,8 @@ impl FetchKeys for KeyClient {
             let fetched = self.body(url).await;
             // One line per fetch at most, and those are half a minute apart.
             if let Err(error) = &fetched {
+                // The query may hold a key of its own.
+                let url = url.split('?').next().unwrap_or_default();
                 tracing::warn!(url, %error, "failed to fetch the key set");
             }
             fetched

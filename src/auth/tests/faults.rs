@@ -71,7 +71,7 @@ fn debug_output_shows_no_secret() {
             Issuer::new(
                 "c",
                 vec![Algorithm::Rs256],
-                KeySource::Jwks { url: "https://u:hunter2@i.example/".to_owned() },
+                KeySource::Jwks { url: "https://u:hunter2@i.example/?k=hunter3".to_owned() },
             ),
         ],
     };
@@ -79,7 +79,7 @@ fn debug_output_shows_no_secret() {
     let port: Arc<dyn FetchKeys> = Port::new();
     let shown = format!("{options:?} {options:#?} {keys:?}");
     let shown = format!("{shown} {:?}", Authenticator::new(options, &port).err().unwrap());
-    for secret in [SECRET, line, "hunter2"] {
+    for secret in [SECRET, line, "hunter2", "hunter3"] {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert!(shown.contains("Secret(…)"));

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod faults;
+mod origins;
 mod refused;
 mod remote_keys;
 
