@@ -12,6 +12,8 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod auth;
 pub mod backplane;
 pub mod event;
 pub mod ids;
+pub mod upstream;
