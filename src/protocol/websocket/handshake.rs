@@ -148,3 +148,67 @@ const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
         .with_decode_allow_trailing_bits(true),
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(changes: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("upgrade", "WebSocket"),
+            ("connection", "keep-alive, Upgrade"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        .iter()
+        .chain(changes)
+        {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn check(changes: &[(&'static str, &'static str)]) -> Result<Accept, UpgradeError> {
+        check_upgrade(&Method::GET, Version::HTTP_11, &request(changes))
+    }
+
+    #[test]
+    fn the_key_of_the_rfc_is_accepted_as_it_says() {
+        assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ==").as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        for key in ["", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZTE=", "dGhlIHNhbXBsZSBub25j", "?"] {
+            assert_eq!(accept_key(key), None, "{key}");
+        }
+        assert_eq!(accept_key(&"A".repeat(10_000)), None);
+    }
+
+    #[test]
+    fn the_first_subprotocol_is_echoed_and_no_extension_is() {
+        let asked = [("sec-websocket-protocol", "v1.json, v2"), ("sec-websocket-extensions", "permessage-deflate")];
+        let response = check(&asked).unwrap().response::<()>();
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(response.headers()["sec-websocket-protocol"], "v1.json");
+        assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(!response.headers().contains_key("sec-websocket-extensions"));
+        assert!(!check(&[]).unwrap().headers().contains_key("sec-websocket-protocol"));
+    }
+
+    #[test]
+    fn each_fault_of_a_request_has_its_answer() {
+        assert_eq!(check(&[("upgrade", "h2c")]), Err(UpgradeError::NotAnUpgrade));
+        assert_eq!(check(&[("connection", "keep-alive")]), Err(UpgradeError::NotAnUpgrade));
+        assert_eq!(check(&[("sec-websocket-version", "8")]), Err(UpgradeError::UnsupportedVersion));
+        assert_eq!(check(&[("sec-websocket-key", "short")]), Err(UpgradeError::InvalidKey));
+        assert_eq!(check_upgrade(&Method::POST, Version::HTTP_11, &request(&[])), Err(UpgradeError::NotGet));
+        assert_eq!(check_upgrade(&Method::GET, Version::HTTP_10, &request(&[])), Err(UpgradeError::NotAnUpgrade));
+        assert_eq!(UpgradeError::UnsupportedVersion.status(), StatusCode::UPGRADE_REQUIRED);
+        assert_eq!(UpgradeError::UnsupportedVersion.headers()["sec-websocket-version"], "13");
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused() {
+        let mut headers = request(&[]);
+        headers.append("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert_eq!(check_upgrade(&Method::GET, Version::HTTP_11, &headers), Err(UpgradeError::InvalidKey));
+    }
+}

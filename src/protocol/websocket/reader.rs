@@ -1,10 +1,8 @@
 //! From a client's bytes to messages.
 
-use smallvec::SmallVec;
-
 use super::header::Header;
-use super::text::PartialText;
-use super::{CloseCode, HEADER_BYTES_MAX, Opcode, Violation, mask};
+use super::kept::{Frame, Joined, Kept};
+use super::{Input, Message, Opcode, Violation};
 
 /// What a client may make us keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +20,6 @@ impl Default for Limits {
     }
 }
 
-/// A whole message or a control frame, borrowed from the input or from the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message<'a> {
-    Text(&'a str),
-    Binary(&'a [u8]),
-    /// To be answered by a pong with the same payload.
-    Ping(&'a [u8]),
-    Pong(&'a [u8]),
-    /// The last message: to be answered by a close with the same code unless we closed first.
-    Close(Option<CloseCode>, &'a str),
-}
-
 /// One connection's reading side. It starts empty, and is empty again whenever the input ends between two messages.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -42,9 +28,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next message of `input`, which is cut down to what follows it and unmasked in place as far as it is used.
-    /// `None` means that all of `input` is used up; call again when more has arrived. Call until then, for only that
-    /// lets go of a reassembled message.
+    /// The next message of `input`, which is cut down to what follows it. `None` means that all of `input` is used up:
+    /// call again when more has arrived. Call until then, for only that lets go of a message put together here.
     ///
     /// After a close or a violation nothing is read any more: the rest is swallowed (RFC 6455, sections 5.5.1, 7.1.7).
     ///
@@ -52,17 +37,17 @@ impl Reader {
     /// At the first byte that shows the violation. What came before it was already handed out.
     pub fn next<'m, 'input: 'm>(
         &'m mut self,
-        input: &mut &'input mut [u8],
+        input: &mut Input<'input>,
         limits: &Limits,
     ) -> Result<Option<Message<'m>>, Violation> {
         self.let_go();
         if self.ended {
-            *input = &mut [];
+            input.take_all();
             return Ok(None);
         }
         let message = match self.advance(input, limits) {
             Ok(Found::Nothing) => return Ok(None),
-            Ok(Found::Whole(opcode, payload)) => message(opcode, payload),
+            Ok(Found::Whole(opcode, payload)) => Message::of_frame(opcode, payload),
             Ok(Found::Joined(joined)) => self.kept.get_or_insert_default().lent.insert(joined).message(),
             Err(violation) => Err(violation),
         };
@@ -84,7 +69,7 @@ impl Reader {
         }
     }
 
-    fn advance<'input>(&mut self, input: &mut &'input mut [u8], limits: &Limits) -> Result<Found<'input>, Violation> {
+    fn advance<'input>(&mut self, input: &mut Input<'input>, limits: &Limits) -> Result<Found<'input>, Violation> {
         loop {
             let begun = self.kept.as_mut().and_then(|kept| kept.frame.take());
             let mut frame = match begun {
@@ -94,7 +79,7 @@ impl Reader {
                     None => return Ok(Found::Nothing),
                 },
             };
-            let payload = frame.take_payload(input);
+            let payload = frame.unmask(input.take(frame.missing));
             if frame.missing == 0 && !frame.is_split && frame.fin && frame.opcode != Opcode::Continuation {
                 return Ok(Found::Whole(frame.opcode, payload));
             }
@@ -109,7 +94,7 @@ impl Reader {
     }
 
     /// Reads the next header and checks it against what is kept, before any of the payload.
-    fn begin(&mut self, input: &mut &mut [u8], limits: &Limits) -> Result<Option<Frame>, Violation> {
+    fn begin(&mut self, input: &mut Input<'_>, limits: &Limits) -> Result<Option<Frame>, Violation> {
         let Some(header) = self.header(input)? else { return Ok(None) };
         let body = self.kept.as_ref().and_then(|kept| kept.body.as_ref());
         let (kept_len, frames) = match (header.opcode, body) {
@@ -140,10 +125,9 @@ impl Reader {
         }))
     }
 
-    fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
+    fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, Violation> {
         if let Some(kept) = self.kept.as_mut().filter(|kept| !kept.header.is_empty()) {
-            while let Some((byte, rest)) = std::mem::take(input).split_first_mut() {
-                *input = rest;
+            while let [byte] = input.take(1) {
                 kept.header.push(*byte);
                 if let Some((header, _)) = Header::parse(&kept.header)? {
                     kept.header.clear();
@@ -152,11 +136,11 @@ impl Reader {
             }
             return Ok(None);
         }
-        if let Some((header, len)) = Header::parse(input)? {
-            *input = &mut std::mem::take(input)[len..];
+        if let Some((header, len)) = Header::parse(input.as_slice())? {
+            input.take(len);
             return Ok(Some(header));
         }
-        let begun = std::mem::take(input);
+        let begun = input.take_all();
         if !begun.is_empty() {
             self.kept.get_or_insert_default().header.extend_from_slice(begun);
         }
@@ -169,175 +153,6 @@ enum Found<'input> {
     /// A frame that is a message and lies whole in the input.
     Whole(Opcode, &'input [u8]),
     Joined(Joined),
-}
-
-/// A frame whose header is known and of whose payload `missing` bytes are not.
-#[derive(Debug)]
-struct Frame {
-    fin: bool,
-    opcode: Opcode,
-    missing: usize,
-    /// As it stands at the next byte of the payload.
-    mask: [u8; 4],
-    /// Part of the payload is already kept.
-    is_split: bool,
-}
-
-impl Frame {
-    /// Takes what has arrived of the payload from `input` and unmasks it.
-    fn take_payload<'input>(&mut self, input: &mut &'input mut [u8]) -> &'input [u8] {
-        let all = std::mem::take(input);
-        let (payload, rest) = all.split_at_mut(all.len().min(self.missing));
-        *input = rest;
-        mask::unmask(payload, self.mask);
-        self.mask = mask::advance(self.mask, payload.len());
-        self.missing -= payload.len();
-        payload
-    }
-}
-
-/// What outlives a call: the bytes of an unfinished header, an unfinished frame, the message so far, a control frame
-/// in the midst of it.
-#[derive(Debug, Default)]
-struct Kept {
-    header: SmallVec<[u8; HEADER_BYTES_MAX]>,
-    frame: Option<Frame>,
-    control: SmallVec<[u8; 16]>,
-    body: Option<Body>,
-    /// What the last call handed out and the next one forgets.
-    lent: Option<Joined>,
-}
-
-impl Kept {
-    fn is_empty(&self) -> bool {
-        self.header.is_empty() && self.frame.is_none() && self.body.is_none()
-    }
-
-    /// Adds `payload`, the next bytes of `frame`, and gives what is complete by it.
-    fn keep(&mut self, mut frame: Frame, payload: &[u8]) -> Result<Option<Joined>, Violation> {
-        let is_control = frame.opcode.is_control();
-        if is_control {
-            self.control.extend_from_slice(payload);
-        } else {
-            self.body.get_or_insert_with(|| Body::new(frame.opcode)).append(&frame, payload)?;
-        }
-        if frame.missing > 0 {
-            frame.is_split = true;
-            self.frame = Some(frame);
-            Ok(None)
-        } else if is_control {
-            Ok(Some(Joined::Control(frame.opcode, std::mem::take(&mut self.control))))
-        } else if frame.fin {
-            self.body.take().map(|body| body.content.join()).transpose()
-        } else {
-            Ok(None)
-        }
-    }
-}
-
-/// A message put together from pieces.
-#[derive(Debug)]
-enum Joined {
-    Control(Opcode, SmallVec<[u8; 16]>),
-    Text(String),
-    Binary(Vec<u8>),
-}
-
-impl Joined {
-    fn message(&self) -> Result<Message<'_>, Violation> {
-        match self {
-            Self::Control(opcode, payload) => message(*opcode, payload),
-            Self::Text(text) => Ok(Message::Text(text)),
-            Self::Binary(bytes) => Ok(Message::Binary(bytes)),
-        }
-    }
-}
-
-/// The message so far.
-#[derive(Debug)]
-struct Body {
-    content: Content,
-    /// Frames that have begun.
-    frames: usize,
-}
-
-#[derive(Debug)]
-enum Content {
-    Text(PartialText),
-    Binary(Vec<u8>),
-}
-
-impl Body {
-    fn new(opcode: Opcode) -> Self {
-        let content =
-            if opcode == Opcode::Text { Content::Text(PartialText::default()) } else { Content::Binary(Vec::new()) };
-        Self { content, frames: 0 }
-    }
-
-    fn len(&self) -> usize {
-        match &self.content {
-            Content::Text(text) => text.len(),
-            Content::Binary(bytes) => bytes.len(),
-        }
-    }
-
-    /// Room is made for at most twice what is here, and not beyond the end of the message where it is known: a mere
-    /// claim costs nothing.
-    fn append(&mut self, frame: &Frame, payload: &[u8]) -> Result<(), Violation> {
-        self.frames += usize::from(!frame.is_split);
-        let len = self.len() + payload.len();
-        let wanted_len = len + if frame.fin { frame.missing.min(len) } else { len };
-        match &mut self.content {
-            Content::Text(text) => {
-                if text.checked.capacity() < len {
-                    text.checked.reserve_exact(wanted_len - text.checked.len());
-                }
-                text.append(payload)
-            }
-            Content::Binary(bytes) => {
-                if bytes.capacity() < len {
-                    bytes.reserve_exact(wanted_len - bytes.len());
-                }
-                bytes.extend_from_slice(payload);
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Content {
-    fn join(self) -> Result<Joined, Violation> {
-        match self {
-            Self::Text(text) => Ok(Joined::Text(text.finish()?)),
-            Self::Binary(bytes) => Ok(Joined::Binary(bytes)),
-        }
-    }
-}
-
-/// A message whose payload lies in one piece.
-fn message(opcode: Opcode, payload: &[u8]) -> Result<Message<'_>, Violation> {
-    match opcode {
-        Opcode::Text => Ok(Message::Text(utf8(payload)?)),
-        Opcode::Binary | Opcode::Continuation => Ok(Message::Binary(payload)),
-        Opcode::Ping => Ok(Message::Ping(payload)),
-        Opcode::Pong => Ok(Message::Pong(payload)),
-        Opcode::Close => close(payload),
-    }
-}
-
-fn close(payload: &[u8]) -> Result<Message<'_>, Violation> {
-    match payload {
-        [] => Ok(Message::Close(None, "")),
-        [_] => Err(Violation::InvalidCloseCode),
-        [high, low, reason @ ..] => {
-            let code = CloseCode::new(u16::from_be_bytes([*high, *low])).ok_or(Violation::InvalidCloseCode)?;
-            Ok(Message::Close(Some(code), utf8(reason)?))
-        }
-    }
-}
-
-fn utf8(payload: &[u8]) -> Result<&str, Violation> {
-    std::str::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)
 }
 
 /// Up to this length a message may be cut as fine as `fragments_max` allows.
