@@ -148,9 +148,11 @@ def fragments():
 
     def pings_between(chop):
         def run(peer):
-            peer.send(peer.text(PARTS[0], fin=False), peer.frame(0, PARTS[1], fin=False), peer.frame(PING, b"one"), chop=chop)
+            begun = [peer.text(PARTS[0], fin=False), peer.frame(0, PARTS[1], fin=False)]
+            peer.send(*begun, peer.frame(PING, b"one"), chop=chop)
             next_is(peer, "pong", b"one")
-            peer.send(peer.frame(0, PARTS[2], fin=False), peer.frame(0, PARTS[3], fin=False), peer.frame(PING, b"two"), chop=chop)
+            more = [peer.frame(0, part, fin=False) for part in PARTS[2:4]]
+            peer.send(*more, peer.frame(PING, b"two"), chop=chop)
             next_is(peer, "pong", b"two")
             peer.send(peer.frame(0, PARTS[4]))
             echo(peer, "text", b"".join(PARTS))

@@ -123,7 +123,10 @@ MISSING_LAST = sequences(
 SURROGATES = ["eda080", "edadbf", "edae80", "edafbf", "edb080", "edbe80", "edbfbf"]
 
 SEQUENCES = [
-    ("characters of one to four bytes", [b"hello%sworld" % c for c in characters(0x24, 0xA2, 0x20AC, 0x24B62)] + [GREEK]),
+    (
+        "characters of one to four bytes",
+        [*(b"left %s right" % each for each in characters(0x24, 0xA2, 0x20AC, 0x24B62)), GREEK],
+    ),
     ("prefix", [GREEK[:end] for end in range(1, len(GREEK) + 1)]),
     ("first of its length", characters(0, 0x80, 0x800, 0x10000)),
     ("first of five or six bytes", sequences("f888808080", "fc8480808080")),

@@ -144,3 +144,32 @@ impl Content {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capacity(body: &Body) -> usize {
+        match &body.content {
+            Content::Text(text) => text.checked.capacity(),
+            Content::Binary(bytes) => bytes.capacity(),
+        }
+    }
+
+    #[test]
+    fn room_grows_with_what_arrived_and_not_with_what_was_claimed() {
+        for opcode in [Opcode::Text, Opcode::Binary] {
+            let mut kept = Kept::default();
+            let mut frame = Frame { fin: true, opcode, missing: 1_000_000, mask: [0; 4], is_split: false };
+            let mut arrived = 0;
+            for _ in 0..999 {
+                frame.missing -= 1000;
+                arrived += 1000;
+                assert!(kept.keep(frame, &[b'x'; 1000]).unwrap().is_none());
+                let room = capacity(kept.body.as_ref().unwrap());
+                assert!(room <= 2 * arrived && room <= 1_000_000, "{room} bytes kept for {arrived}");
+                frame = kept.frame.take().unwrap();
+            }
+        }
+    }
+}
