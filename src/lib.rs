@@ -16,4 +16,5 @@ pub mod auth;
 pub mod backplane;
 pub mod event;
 pub mod ids;
+pub mod protocol;
 pub mod upstream;

@@ -1,0 +1,3 @@
+//! Bytes to packets and back, pure.
+
+pub mod websocket;
