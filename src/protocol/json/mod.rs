@@ -14,8 +14,8 @@ use std::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, Visitor};
 
-pub use placeholder::placeholders_within;
 pub(crate) use placeholder::PlaceholderMark;
+pub use placeholder::placeholders_within;
 pub use tokens::{Token, Tokens};
 
 /// Why a text is not accepted as JSON.

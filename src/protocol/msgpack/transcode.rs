@@ -104,7 +104,9 @@ impl Walk {
         if self.attachments.len() >= self.limits.attachments {
             return Err(ReadError::TooManyAttachments);
         }
-        self.out.push_str(&format!(r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len()));
+        self.out.push_str(r#"{"_placeholder":true,"num":"#);
+        self.out.push_str(&self.attachments.len().to_string());
+        self.out.push('}');
         self.attachments.push(Bytes::copy_from_slice(bytes));
         Ok(())
     }

@@ -12,13 +12,15 @@ use crate::protocol::json::{self, JsonError};
 /// Depth first, since that scan is safe on anything; then grammar, kind and event name.
 pub(super) fn check(kind: PacketType, data: &str, limits: &Limits) -> Result<(), ParseError> {
     let first = data.trim_start().bytes().next();
-    match kind {
-        PacketType::Disconnect => return Err(ParseError::InvalidPayload),
-        PacketType::Connect if first == Some(b'{') => {}
-        PacketType::ConnectError if matches!(first, Some(b'{' | b'"')) => {}
-        PacketType::Ack | PacketType::BinaryAck if first == Some(b'[') => {}
-        PacketType::Event | PacketType::BinaryEvent if first == Some(b'[') => return check_event(data, limits),
-        _ => return Err(ParseError::InvalidPayload),
+    let fits = match kind {
+        PacketType::Connect => first == Some(b'{'),
+        PacketType::Disconnect => false,
+        PacketType::ConnectError => matches!(first, Some(b'{' | b'"')),
+        PacketType::Ack | PacketType::BinaryAck => first == Some(b'['),
+        PacketType::Event | PacketType::BinaryEvent => return check_event(data, limits),
+    };
+    if !fits {
+        return Err(ParseError::InvalidPayload);
     }
     json::validate(data, limits.depth).map_err(|error| match error {
         JsonError::Invalid => ParseError::InvalidPayload,
