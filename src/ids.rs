@@ -130,7 +130,8 @@ impl SocketId {
 
     /// Whether `name` has the form of a socket id, so that an address by socket need not be told apart from a room.
     pub fn recognizes(name: &str) -> bool {
-        name.len() == Self::LENGTH && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        name.len() == Self::LENGTH
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     }
 }
 

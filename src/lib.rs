@@ -12,4 +12,7 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod app;
+pub mod contract;
 pub mod ids;
+pub mod telemetry;
