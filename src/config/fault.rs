@@ -32,6 +32,18 @@ pub enum Origin {
     Flag(&'static str),
 }
 
+impl Fault {
+    /// Faults are told in the order of the file, then those of the environment and of flags.
+    pub(crate) fn order(&self) -> (u8, u64, String) {
+        match &self.origin {
+            Origin::File { line, .. } => (0, line.unwrap_or(0), self.path.clone()),
+            Origin::Default => (1, 0, self.path.clone()),
+            Origin::Environment(name) => (2, 0, name.clone()),
+            Origin::Flag(flag) => (3, 0, (*flag).to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {

@@ -105,9 +105,9 @@ impl Kind {
     pub(crate) fn read(&self, text: &str) -> Value {
         match self {
             Self::Bool => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Bool),
-            Self::Integer { .. } => {
-                text.parse::<u64>().map_or_else(|_| Value::String(text.to_owned()), |number| Value::Number(number.into()))
-            }
+            Self::Integer { .. } => text
+                .parse::<u64>()
+                .map_or_else(|_| Value::String(text.to_owned()), |number| Value::Number(number.into())),
             Self::List(kind, _) => {
                 text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| kind.read(item)).collect()
             }
@@ -141,7 +141,9 @@ impl Kind {
             Self::HostPort => "a host and port as in `node-1.internal:3001`".into(),
             Self::UrlPath => "a path that starts and ends with `/`".into(),
             Self::Origin => "`*` or an origin as in `https://app.example.com`".into(),
-            Self::Url(schemes) | Self::RedisUrl(schemes) => format!("a URL that starts with `{}://`", schemes.join("://`, `")),
+            Self::Url(schemes) | Self::RedisUrl(schemes) => {
+                format!("a URL that starts with `{}://`", schemes.join("://`, `"))
+            }
             Self::Tenant => "1 to 64 characters of `a-z`, `0-9`, `_` and `-`".into(),
             Self::KeyPrefix => "1 to 128 printable characters without space, `{` and `}`".into(),
             Self::Namespace => "a namespace, which starts with `/`".into(),
@@ -191,9 +193,9 @@ impl Kind {
         }
         let mut checked = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            let item = kind.check(item).map_err(|fault| {
-                Complaint::new(format!("item {} {}", index + 1, fault.problem), fault.cure)
-            })?;
+            let item = kind
+                .check(item)
+                .map_err(|fault| Complaint::new(format!("item {} {}", index + 1, fault.problem), fault.cure))?;
             if checked.contains(&item) {
                 return Err(Complaint::new(format!("has item {} twice", index + 1), "remove one of them"));
             }
@@ -204,7 +206,8 @@ impl Kind {
 
     fn wanted(&self, value: &Value) -> Complaint {
         let problem = if self.is_secret() { format!("is {}", sort(value)) } else { format!("is {}", shown(value)) };
-        let problem = if self.is_secret() && value.is_string() { "does not have the right form".into() } else { problem };
+        let problem =
+            if self.is_secret() && value.is_string() { "does not have the right form".into() } else { problem };
         Complaint::new(problem, format!("write {}", self.words()))
     }
 }

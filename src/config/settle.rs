@@ -77,7 +77,12 @@ impl<'a> Settling<'a> {
         }
     }
 
-    fn section(&mut self, entries: &BTreeMap<&'static str, Schema>, mut given: Map<String, Value>, path: &str) -> Value {
+    fn section(
+        &mut self,
+        entries: &BTreeMap<&'static str, Schema>,
+        mut given: Map<String, Value>,
+        path: &str,
+    ) -> Value {
         let mut settled = Map::new();
         for (name, schema) in entries {
             let value = given.remove(*name);
@@ -131,7 +136,12 @@ impl<'a> Settling<'a> {
     }
 
     /// Puts the content of `x_file` in the place of `x`.
-    fn read_secret_files(&mut self, entries: &BTreeMap<&'static str, Schema>, settled: &mut Map<String, Value>, path: &str) {
+    fn read_secret_files(
+        &mut self,
+        entries: &BTreeMap<&'static str, Schema>,
+        settled: &mut Map<String, Value>,
+        path: &str,
+    ) {
         for (name, schema) in entries {
             let Schema::Leaf(Key { kind: Kind::SecretFile, .. }) = schema else { continue };
             let Some(Value::String(file)) = settled.remove(*name) else { continue };

@@ -9,7 +9,8 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// A claim may be a URL, as those of Auth0 are, so only length and white space are judged.
 pub(crate) fn is_claim(text: &str) -> bool {
-    (1..=255).contains(&text.len()) && text.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '{' && c != '}')
+    (1..=255).contains(&text.len())
+        && text.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '{' && c != '}')
 }
 
 pub(crate) fn is_host_port(text: &str) -> bool {
@@ -36,11 +37,12 @@ pub(crate) fn is_url_path(text: &str) -> bool {
 /// `scheme://host` or `scheme://host:port`, as browsers write it: lower case, no path.
 pub(crate) fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
-    let scheme_fits = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'+' | b'-'));
+    let scheme_fits =
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'+' | b'-'));
     let host_fits = (1..=255).contains(&host.len())
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']'));
+        && host.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']')
+        });
     scheme_fits && host_fits
 }
 
@@ -60,7 +62,10 @@ pub(crate) fn is_key_prefix(text: &str) -> bool {
 
 /// A room name with claims in braces; with `stars`, also a pattern.
 pub(crate) fn is_room_template(text: &str, stars: bool) -> bool {
-    if !(1..=ROOM_BYTES_MAX).contains(&text.len()) || text.chars().any(char::is_control) || (!stars && text.contains('*')) {
+    if !(1..=ROOM_BYTES_MAX).contains(&text.len())
+        || text.chars().any(char::is_control)
+        || (!stars && text.contains('*'))
+    {
         return false;
     }
     let mut rest = text;
@@ -80,14 +85,25 @@ mod tests {
 
     #[test]
     fn origins_are_what_browsers_send() {
-        assert!(is_origin("https://app.example.com") && is_origin("http://localhost:3000") && is_origin("http://[::1]:80"));
-        assert!(!is_origin("https://app.example.com/") && !is_origin("app.example.com") && !is_origin("https://App.example.com"));
+        assert!(
+            is_origin("https://app.example.com") && is_origin("http://localhost:3000") && is_origin("http://[::1]:80")
+        );
+        assert!(
+            !is_origin("https://app.example.com/")
+                && !is_origin("app.example.com")
+                && !is_origin("https://App.example.com")
+        );
     }
 
     #[test]
     fn advertised_addresses_have_host_and_port() {
         assert!(is_host_port("node-1:3001") && is_host_port("[::1]:3001"));
-        assert!(!is_host_port("node-1") && !is_host_port(":3001") && !is_host_port("node 1:3001") && !is_host_port("node:0"));
+        assert!(
+            !is_host_port("node-1")
+                && !is_host_port(":3001")
+                && !is_host_port("node 1:3001")
+                && !is_host_port("node:0")
+        );
     }
 
     #[test]

@@ -16,8 +16,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 }
 
 fn plain(word: &str) -> Vec<u8> {
-    let mut plain: Vec<u8> =
-        word.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).take(WORD_BYTES_MAX).collect();
+    let mut plain: Vec<u8> = word
+        .bytes()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|byte| byte.to_ascii_lowercase())
+        .take(WORD_BYTES_MAX)
+        .collect();
     // Units are what people leave out; without them `pingtimeout` is exact.
     for unit in [&b"ms"[..], b"bytes"] {
         if plain.len() > unit.len() + 2 && plain.ends_with(unit) {
@@ -27,19 +31,22 @@ fn plain(word: &str) -> Vec<u8> {
     plain
 }
 
-/// Levenshtein's distance, one row at a time.
+/// Levenshtein's distance, in which two letters swapped count as one mistake; three rows are kept.
 fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let mut two_above = vec![0; b.len() + 1];
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(two_above[j - 2] + 1);
+            }
         }
+        two_above = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 /// Bounds the work for absurd keys.
@@ -57,6 +64,7 @@ mod tests {
         assert_eq!(found("ping_timout_ms"), Some("ping_timeout_ms"));
         assert_eq!(found("max-payload"), Some("max_payload_bytes"));
         assert_eq!(found("pth"), Some("path"));
+        assert_eq!(found("paht"), Some("path"));
         assert_eq!(found("colour"), None);
         assert_eq!(found(""), None);
     }

@@ -1,7 +1,7 @@
 //! Keys about who may come in: browsers' origins and token issuers.
 
 use super::super::kind::Kind;
-use super::{DAY_S, Key, Preset, Section, key, number, optional, preset, required, switch};
+use super::{DAY_S, Preset, Section, key, number, optional, preset, required, switch};
 
 pub(super) const CORS: Section = Section {
     title: "Browsers' origins",

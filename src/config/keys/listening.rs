@@ -1,7 +1,7 @@
 //! Keys of the process, its doors, the Engine.IO layer and the limits on what comes in.
 
 use super::super::kind::Kind;
-use super::{HOUR_MS, Key, MEBIBYTE, Preset, Section, key, number, optional, preset, required};
+use super::{HOUR_MS, MEBIBYTE, Preset, Section, key, number, optional, preset, required};
 
 pub(super) const PROCESS: Section = Section {
     title: "The process",
@@ -53,7 +53,12 @@ pub(super) const ENGINE: Section = Section {
     title: "Engine.IO",
     text: "The connection below Socket.IO. Clients learn these values in the handshake, so nothing has to be set on them.",
     keys: &[
-        preset("engine.path", Kind::UrlPath, r#""/socket.io/""#, "The path clients connect to, as in their `path` option."),
+        preset(
+            "engine.path",
+            Kind::UrlPath,
+            r#""/socket.io/""#,
+            "The path clients connect to, as in their `path` option.",
+        ),
         number(
             "engine.ping_interval_ms",
             (100, HOUR_MS),

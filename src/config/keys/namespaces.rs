@@ -1,7 +1,7 @@
 //! Keys of a namespace: who may connect, where sockets go and what clients may do.
 
 use super::super::kind::Kind;
-use super::{Key, Section, optional, preset, required, switch};
+use super::{Section, optional, preset, required, switch};
 
 pub(super) const NAMESPACES: Section = Section {
     title: "Namespaces",
@@ -10,8 +10,16 @@ pub(super) const NAMESPACES: Section = Section {
            there is only `/`: open to anyone in development, else with the defaults below. `contract.md` explains `verbs`, \
            `on_connect` and `events`.",
     keys: &[
-        optional("namespaces.*.description", Kind::Text { max: 1024 }, "What this namespace is for; shown to operators."),
-        switch("namespaces.*.anonymous", "false", "Admits clients without a token; one with a bad token is refused all the same."),
+        optional(
+            "namespaces.*.description",
+            Kind::Text { max: 1024 },
+            "What this namespace is for; shown to operators.",
+        ),
+        switch(
+            "namespaces.*.anonymous",
+            "false",
+            "Admits clients without a token; one with a bad token is refused all the same.",
+        ),
         preset(
             "namespaces.*.issuers",
             Kind::List(&Kind::Name, 0),

@@ -1,7 +1,7 @@
 //! Keys of what backends send and how much of it is kept.
 
 use super::super::kind::Kind;
-use super::{DAY_S, Key, MEBIBYTE, Preset, Section, key, number, optional, preset, required};
+use super::{DAY_S, MEBIBYTE, Preset, Section, key, number, optional, preset, required};
 
 pub(super) const HISTORY: Section = Section {
     title: "History",
@@ -39,13 +39,7 @@ pub(super) const PUBLISH: Section = Section {
             Preset::Derived("the value of `development`"),
             "Takes publishes from this machine without a key.",
         ),
-        number(
-            "publish.body_bytes",
-            (1024, 100_000_000),
-            "bytes",
-            "262144",
-            "The largest body of a publish request.",
-        ),
+        number("publish.body_bytes", (1024, 100_000_000), "bytes", "262144", "The largest body of a publish request."),
         number("publish.batch", (1, 10_000), "publications", "100", "Publications of one batch request."),
         number(
             "publish.idempotency_ttl_s",

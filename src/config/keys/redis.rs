@@ -1,7 +1,7 @@
 //! Keys of Redis, of the foreign ways in over Redis, and of the end of the process.
 
 use super::super::kind::{Kind, REDIS_SCHEMES};
-use super::{Key, Section, number, optional, preset, switch};
+use super::{Section, number, optional, preset, switch};
 
 pub(super) const REDIS: Section = Section {
     title: "Redis",
@@ -16,7 +16,11 @@ pub(super) const REDIS: Section = Section {
             r#""fanfare:""#,
             "What every key and channel in Redis starts with.",
         ),
-        optional("redis.ca_file", Kind::File, "A PEM file of the certificate authorities that sign the server's certificate."),
+        optional(
+            "redis.ca_file",
+            Kind::File,
+            "A PEM file of the certificate authorities that sign the server's certificate.",
+        ),
         optional("redis.username", Kind::Text { max: 1024 }, "The ACL user; wins over the one in the URL."),
         optional("redis.password", Kind::Secret, "The password; wins over the one in the URL."),
         optional("redis.password_file", Kind::SecretFile, "A file that holds the password."),

@@ -36,9 +36,9 @@ impl Schema {
     /// Whether this is a section that makes no sense without some key: absent as a whole, it stays absent.
     pub(crate) fn has_required_key(&self) -> bool {
         match self {
-            Self::Section(entries) => {
-                entries.values().any(|entry| matches!(entry, Self::Leaf(key) if matches!(key.preset, super::Preset::Required)))
-            }
+            Self::Section(entries) => entries
+                .values()
+                .any(|entry| matches!(entry, Self::Leaf(key) if matches!(key.preset, super::Preset::Required))),
             Self::Leaf(_) | Self::Map(_) | Self::List(_) => false,
         }
     }
