@@ -11,8 +11,8 @@ use super::keys::{self, Key};
 use super::suggest;
 use super::tree::Tree;
 
-/// Everything a configuration is made of.
-#[derive(Debug, Clone)]
+/// Everything a configuration is made of. No `Debug`: variables hold secrets.
+#[derive(Clone)]
 pub struct Sources<E> {
     /// The file's path, for messages and for paths relative to it, and its text.
     pub file: Option<(PathBuf, String)>,
@@ -21,8 +21,8 @@ pub struct Sources<E> {
     pub flags: Flags,
 }
 
-/// The flags of `fanfare serve` as they were typed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The flags of `fanfare serve` as they were typed. No `Debug`: a Redis URL holds a password.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Flags {
     pub config: Option<PathBuf>,
     pub listen: Option<String>,
@@ -44,7 +44,7 @@ impl Flags {
 }
 
 /// The sources laid over each other; types and defaults are still to come.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Layers {
     pub value: Value,
     pub origins: Origins,
