@@ -2,6 +2,8 @@
 //!
 //! Commands have no `Debug`, since they hold secrets and tokens. Only what was typed is kept here. Variables of the environment are read by `config/`, where their precedence is decided.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these comments, and backticks would be noise in a terminal")]
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
@@ -111,8 +113,13 @@ pub struct Token {
 #[derive(Clone, PartialEq, Eq, Args)]
 #[command(group = ArgGroup::new("way").multiple(false))]
 pub struct Publish {
-    /// The gateway to publish through [default: http://127.0.0.1:3001]
-    #[arg(long, value_name = "URL", group = "way")]
+    /// The gateway to publish through; `None` is the default address.
+    #[arg(
+        long,
+        value_name = "URL",
+        group = "way",
+        help = "The gateway to publish through [default: http://127.0.0.1:3001]"
+    )]
     pub url: Option<String>,
     /// Publish through Redis instead
     #[arg(long, value_name = "URL", group = "way")]

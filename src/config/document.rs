@@ -31,10 +31,10 @@ fn name(path: &str) -> String {
 }
 
 fn value(key: &Key) -> String {
-    match key.kind {
-        Kind::Integer { min, max } => format!("{}, {min} to {max}", key.unit),
-        _ => key.kind.words(),
+    if let Kind::Integer { min, max } = key.kind {
+        return format!("{}, {min} to {max}", key.unit);
     }
+    key.kind.words()
 }
 
 fn default(key: &Key) -> String {

@@ -103,16 +103,17 @@ impl Kind {
 
     /// Reads the text of a variable or flag as this kind; lists are separated by commas.
     pub(crate) fn read(&self, text: &str) -> Value {
-        match self {
-            Self::Bool => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Bool),
-            Self::Integer { .. } => text
-                .parse::<u64>()
-                .map_or_else(|_| Value::String(text.to_owned()), |number| Value::Number(number.into())),
-            Self::List(kind, _) => {
-                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| kind.read(item)).collect()
-            }
-            _ => Value::String(text.to_owned()),
-        }
+        let parsed = if let Self::List(kind, _) = self {
+            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| kind.read(item)).collect())
+        } else if matches!(self, Self::Bool) {
+            text.parse().ok().map(Value::Bool)
+        } else if matches!(self, Self::Integer { .. }) {
+            text.parse::<u64>().ok().map(Value::from)
+        } else {
+            None
+        };
+        // What cannot be read stays text, which the check then refuses.
+        parsed.unwrap_or_else(|| Value::from(text))
     }
 
     pub(crate) fn fits_in_a_variable(&self) -> bool {

@@ -119,7 +119,7 @@ impl<'a> Settling<'a> {
             return overrides;
         }
         match key.kind.check(value) {
-            Ok(value) if matches!(key.kind, Kind::File) => self.existing_file(value, path),
+            Ok(value) if matches!(key.kind, Kind::File) => self.existing_file(value.as_str().unwrap_or_default(), path),
             Ok(value) => value,
             Err(complaint) => {
                 self.complain(path, complaint);
@@ -169,9 +169,13 @@ impl<'a> Settling<'a> {
         }
     }
 
-    fn existing_file(&mut self, value: Value, path: &str) -> Value {
-        let file = self.origins.folder(path).join(value.as_str().unwrap_or_default());
-        match std::fs::File::open(&file) {
+    fn existing_file(&mut self, file: &str, path: &str) -> Value {
+        let file = self.origins.folder(path).join(file);
+        match std::fs::File::open(&file).and_then(|file| file.metadata()) {
+            Ok(found) if found.is_dir() => {
+                self.complain(path, Complaint::new("names a folder", "name a file in it"));
+                Value::Null
+            }
             Ok(_) => Value::String(file.to_string_lossy().into_owned()),
             Err(error) => {
                 let problem = format!("names a file that cannot be read ({})", error.kind());

@@ -48,6 +48,19 @@ fn document_shows_an_example_that_loads() {
 }
 
 #[test]
+fn document_of_the_contract_shows_examples_that_load() {
+    let text = include_str!("../../docs/contract.md");
+    let examples: Vec<_> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        load_text(example).unwrap();
+    }
+    for verb in crate::contract::VerbName::ALL {
+        assert!(text.contains(&format!("| `{}` |", verb.as_str())), "{verb:?}");
+    }
+}
+
+#[test]
 fn nothing_at_all_is_a_development_gateway_for_this_machine() {
     let settings = load_with(None, &[], Flags::default()).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:3001");
@@ -274,6 +287,37 @@ fn a_broken_file_is_one_fault_and_variables_are_still_checked() {
 fn a_file_that_is_no_map_is_a_fault() {
     for text in ["- a\n- b\n", "hello", "5"] {
         assert!(load_text(text).is_err(), "{text:?}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_text_makes_loading_panic(text in "(([a-z]{1,9}|listen|engine|auth|issuers|namespaces|\"/\"|publish|keys|limits|redis)(:|: |:\n {1,4})|[-\\[\\]{}&*!|>'\"%@` ,\n#0-9a-z]){0,60}") {
+        let _ = load_text(&text);
+    }
+
+    #[test]
+    fn no_value_of_any_sort_makes_a_key_panic(at in 0..300_usize, sort in 0..7_usize) {
+        let keys: Vec<_> = keys::all().collect();
+        let path = keys[at % keys.len()].path;
+        let value = ["null", "true", "-1", "1.5", "text", "[[1], {a: b}]", "{a: [b]}"][sort];
+        let mut text = String::new();
+        let mut depth = 0;
+        for part in path.split('.') {
+            let indent = "  ".repeat(depth);
+            let (name, list) = part.strip_suffix("[]").map_or((part, false), |name| (name, true));
+            let name = if name == "*" { "/x" } else { name };
+            text += &[indent.as_str(), "\"", name, "\":\n"].concat();
+            if list {
+                text += &[indent.as_str(), "  -\n"].concat();
+            }
+            depth += if list { 2 } else { 1 };
+        }
+        text.truncate(text.trim_end().len());
+        text = format!("{text} {value}\n");
+        let _ = load_text(&text);
     }
 }
 

@@ -209,7 +209,8 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let alias = format!("*a{}", level - 1);
-            bomb += &format!("a{level}: &a{level} [{}]\n", vec![alias; 10].join(", "));
+            bomb += &["a", &level.to_string(), ": &a", &level.to_string(), " [", &vec![alias; 10].join(", "), "]\n"]
+                .concat();
         }
         assert!(Tree::parse(&bomb).is_err());
         assert!(Tree::parse(&" ".repeat(FILE_BYTES_MAX + 1)).is_err());

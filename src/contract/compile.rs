@@ -77,7 +77,7 @@ impl Compiling {
             let Action::Emit(emit) = action;
             if emit.args == Expression::Args {
                 self.within("emit", |compiling| {
-                    compiling.complain("has no arguments to pass on", "write `\"[auth]\"` or a list")
+                    compiling.complain("has no arguments to pass on", "write `\"[auth]\"` or a list");
                 });
             }
         }
@@ -125,21 +125,16 @@ impl Compiling {
         for name in entries.keys().filter(|name| !matches!(name.as_str(), "event" | "args")) {
             self.within(name, |compiling| compiling.complain("is not a known key", "known here: event, args"));
         }
-        let event = match entries.get("event") {
-            Some(Value::String(event)) => {
-                self.within("event", |compiling| compiling.check_event(event));
-                Some(event)
-            }
-            _ => {
-                self.complain("has no `event`", "name the event to send");
-                None
-            }
-        };
+        let event = entries.get("event").and_then(Value::as_str);
+        match event {
+            Some(event) => self.within("event", |compiling| compiling.check_event(event)),
+            None => self.complain("has no `event`", "name the event to send"),
+        }
         let args = match entries.get("args") {
             Some(value) => self.within("args", |compiling| compiling.expression(value)),
             None => Some(Expression::Literal(Box::default())),
         };
-        Some(Emit { event: event?.as_str().into(), args: args? })
+        Some(Emit { event: event?.into(), args: args? })
     }
 
     fn expression(&mut self, value: &Value) -> Option<Expression> {

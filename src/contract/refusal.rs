@@ -1,6 +1,5 @@
 //! The bodies of acks: what an operation answers when it worked and when it did not.
 
-use serde::Serialize;
 use serde_json::Value;
 
 /// Why an event was refused. The list is closed, since clients decide by it.
@@ -53,16 +52,9 @@ pub fn ok(extra: &[(&str, Value)]) -> String {
 ///
 /// The correlation id also stands in the gateway's log, so that a user's report leads to the line.
 pub fn refusal(code: Code, message: &str, correlation_id: &str) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Refusal<'a> {
-        ok: bool,
-        error: &'a str,
-        message: &'a str,
-        correlation_id: &'a str,
-    }
-    let body = Refusal { ok: false, error: code.as_str(), message, correlation_id };
-    serde_json::to_string(&body).expect("a struct of strings is always JSON")
+    let (message, correlation_id) = (Value::from(message), Value::from(correlation_id));
+    let error = code.as_str();
+    format!(r#"{{"ok":false,"error":"{error}","message":{message},"correlationId":{correlation_id}}}"#)
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub(super) fn text(value: &str) -> Cow<'_, str> {
 const VALUE_BYTES_MAX: usize = 4096;
 
 fn cut(value: &str) -> &str {
-    &value[..value.floor_char_boundary(VALUE_BYTES_MAX)]
+    let end = (0..=VALUE_BYTES_MAX.min(value.len())).rev().find(|at| value.is_char_boundary(*at));
+    &value[..end.unwrap_or(0)]
 }
 
 fn is_boundary(c: char) -> bool {

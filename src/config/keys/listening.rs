@@ -75,7 +75,7 @@ pub(super) const ENGINE: Section = Section {
         ),
         number(
             "engine.max_payload_bytes",
-            (1024, 100_000_000),
+            (64, 100_000_000),
             "bytes",
             "1000000",
             "The largest message or polling body a client may send.",

@@ -31,6 +31,7 @@ pub enum Sharded {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each way in is switched on its own")]
 pub struct Ingest {
     pub inbox: bool,
     pub plain: bool,
