@@ -12,9 +12,13 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod app;
 pub mod auth;
 pub mod backplane;
+pub mod config;
+pub mod contract;
 pub mod event;
 pub mod ids;
 pub mod protocol;
+pub mod telemetry;
 pub mod upstream;
