@@ -14,4 +14,6 @@
 
 pub mod backplane;
 pub mod event;
+pub mod flows;
 pub mod ids;
+pub mod memory;

@@ -1,0 +1,3 @@
+//! What happens to the gateway, one room per thing.
+
+pub mod deliver;
