@@ -22,6 +22,10 @@ pub enum Closing {
     Unavailable,
     /// A message was larger than allowed.
     TooLarge,
+    /// Text that is not UTF-8.
+    InvalidText,
+    /// A WebSocket frame against RFC 6455.
+    ProtocolViolation,
 }
 
 impl Closing {
@@ -37,6 +41,8 @@ impl Closing {
             Self::Drain => "drain",
             Self::Unavailable => "unavailable",
             Self::TooLarge => "too_large",
+            Self::InvalidText => "invalid_text",
+            Self::ProtocolViolation => "protocol_violation",
         }
     }
 }
