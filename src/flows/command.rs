@@ -77,7 +77,12 @@ pub async fn event(worker: &Rc<Worker>, key: ClientKey, incoming: Incoming) -> R
         Err(refused) => {
             let correlation_id = correlation_id();
             worker.services.meters.event(refused.code.as_str());
-            tracing::debug!(event = "realtime.event_refused", code = refused.code.as_str(), correlation_id, namespace = incoming.namespace);
+            tracing::debug!(
+                event = "realtime.event_refused",
+                code = refused.code.as_str(),
+                correlation_id,
+                namespace = incoming.namespace
+            );
             refusal(refused.code, &refused.message, &correlation_id)
         }
     };
@@ -90,9 +95,8 @@ pub async fn event(worker: &Rc<Worker>, key: ClientKey, incoming: Incoming) -> R
 
 /// Does what the namespace does for a new socket.
 pub fn greet(worker: &Worker, key: ClientKey, namespace: &Namespace) {
-    let greeting = worker.with_socket(key, namespace.as_str(), |socket| {
-        (socket.key, Arc::clone(&socket.policy), socket.auth.clone())
-    });
+    let greeting = worker
+        .with_socket(key, namespace.as_str(), |socket| (socket.key, Arc::clone(&socket.policy), socket.auth.clone()));
     let Some((socket, policy, auth)) = greeting else { return };
     for action in policy.contract.on_connect() {
         match action {

@@ -117,8 +117,7 @@ async fn identify(
     policy: &Policy,
     auth: Option<&str>,
 ) -> Result<Option<Identity>, Refusal> {
-    let authorization =
-        worker.clients.borrow().get(key).and_then(|client| client.handshake.authorization.clone());
+    let authorization = worker.clients.borrow().get(key).and_then(|client| client.handshake.authorization.clone());
     let services = &worker.services;
     match token_from(auth, authorization.as_deref()) {
         Ok(Some(token)) if !services.authenticator.issuers().is_empty() => {
@@ -141,7 +140,14 @@ fn refuse_with_code(
 ) -> Result<(), Closing> {
     let correlation_id = correlation_id();
     let address = worker.clients.borrow().get(key).map(|client| client.handshake.address.clone());
-    tracing::info!(event = "realtime.auth_failed", reason = class, correlation_id, namespace = name, address, "connect refused");
+    tracing::info!(
+        event = "realtime.auth_failed",
+        reason = class,
+        correlation_id,
+        namespace = name,
+        address,
+        "connect refused"
+    );
     let data = serde_json::json!({ "code": code, "correlationId": correlation_id }).to_string();
     refuse(worker, key, name, message, Some(&data))
 }

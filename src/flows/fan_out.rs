@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::backplane::GapNotice;
 use crate::event::{Body, Command, Event, Id, Partition, Position, Publication, Target, Topic};
 use crate::hub::{Frames, SocketKey};
 use crate::ids::Room;
 
-use super::deliver::{GapNotice, LaneItem};
+use super::deliver::LaneItem;
 use super::{Services, Worker, leave};
 
 /// What all workers of a node get, made once: the frames are shared, encoded at most once for each encoding.
@@ -34,16 +35,15 @@ pub fn prepare(services: &Services, partition: &Arc<Partition>, item: LaneItem) 
     let partition = Arc::clone(partition);
     let recovery = services.namespaces.find(partition.namespace.as_str()).is_some_and(|policy| policy.recovery);
     match item {
-        LaneItem::Event { publication, position } => {
+        LaneItem::Event { publication, id, position } => {
             let Publication { target, body, volatile, published_at_ms, traceparent: _ } = publication;
             match body {
                 Body::Event(event) => {
-                    let frames = Frames::event(partition.namespace.clone(), event, position.as_ref().filter(|_| recovery));
+                    let frames =
+                        Frames::event(partition.namespace.clone(), event, position.as_ref().filter(|_| recovery));
                     Delivery::Event { partition, target, frames, volatile, position, published_at_ms }
                 }
-                Body::Command(command) => {
-                    Delivery::Command { partition, target, command, id: position.map(|position| position.id) }
-                }
+                Body::Command(command) => Delivery::Command { partition, target, command, id },
             }
         }
         LaneItem::Gap(notice) => {

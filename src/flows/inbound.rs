@@ -87,9 +87,7 @@ async fn socket_io(worker: &Rc<Worker>, key: ClientKey, received: Received) -> R
             command::event(worker, key, command::Incoming { namespace, id, args, attachments }).await
         }
         // Nothing here asks a client for an ack yet; ids nobody waits for are passed over, as the reference does.
-        Received::Ack { namespace, .. } => {
-            worker.with_socket(key, &namespace, |_| ()).ok_or(Closing::ParseError)
-        }
+        Received::Ack { namespace, .. } => worker.with_socket(key, &namespace, |_| ()).ok_or(Closing::ParseError),
         Received::Text(_) | Received::Binary(_) => Err(Closing::ParseError),
     }
 }

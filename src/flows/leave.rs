@@ -35,7 +35,12 @@ pub fn client(worker: &Worker, key: ClientKey, reason: Closing) {
     for departure in departures {
         released(worker, &departure, reason.name());
     }
-    tracing::debug!(event = "realtime.close", reason = reason.name(), address = client.handshake.address, "transport closed");
+    tracing::debug!(
+        event = "realtime.close",
+        reason = reason.name(),
+        address = client.handshake.address,
+        "transport closed"
+    );
 }
 
 fn dismiss(worker: &Worker, key: ClientKey, socket: SocketKey, reason: &'static str) {
@@ -45,7 +50,6 @@ fn dismiss(worker: &Worker, key: ClientKey, socket: SocketKey, reason: &'static 
         released(worker, &departure, reason);
     }
 }
-
 
 fn released(worker: &Worker, departure: &Departure, reason: &'static str) {
     let services = &worker.services;

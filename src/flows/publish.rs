@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::Services;
 use super::deliver::LaneItem;
-use crate::backplane::{Backplane, Durability, Idempotency, PublishError, PublishRequest, Receipt};
+use crate::backplane::{Durability, Idempotency, PublishError, PublishRequest, Receipt};
 use crate::event::{Body, Partition, Publication, Topic, encode};
 
 /// A publication with what its publisher asked for.
@@ -31,12 +31,12 @@ impl Publish {
 /// Publishes. Nothing reaches a socket before the backplane accepted it.
 ///
 /// # Errors
-/// As [`Backplane::publish`].
+/// As [`crate::backplane::Backplane::publish`].
 pub async fn publish(services: &Services, publish: Publish) -> Result<Receipt, PublishError> {
     let started_ms = services.clock.now_ms();
     let way = publish.way;
     let outcome = if publish.local {
-        let item = LaneItem::Event { publication: publish.publication, position: None };
+        let item = LaneItem::Event { publication: publish.publication, id: None, position: None };
         services.outlet.deliver(&publish.partition, item).await;
         Ok(Receipt { position: None, duplicate: false, replicas: None })
     } else {

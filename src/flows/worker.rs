@@ -131,7 +131,8 @@ impl Worker {
     /// Queues an event for one socket. In a recoverable namespace it carries the position up to which the socket was served.
     pub fn emit(&self, socket: SocketKey, recovery: bool, event: Event) {
         let mut hub = self.hub.borrow_mut();
-        let Some((client, namespace)) = hub.socket(socket).map(|socket| (socket.client, socket.namespace.clone())) else {
+        let Some((client, namespace)) = hub.socket(socket).map(|socket| (socket.client, socket.namespace.clone()))
+        else {
             return;
         };
         let frames = Frames::event(namespace.clone(), event, hub.position(&namespace).filter(|_| recovery));

@@ -20,7 +20,13 @@ pub struct Delivered {
 
 impl Hub {
     /// Queues the frames for every socket of the target: a handle copy and a queue slot per receiver, nothing else.
-    pub fn deliver(&mut self, namespace: &Namespace, target: &Target, frames: &Arc<Frames>, volatile: bool) -> Delivered {
+    pub fn deliver(
+        &mut self,
+        namespace: &Namespace,
+        target: &Target,
+        frames: &Arc<Frames>,
+        volatile: bool,
+    ) -> Delivered {
         let selected;
         // One room, or the whole namespace, without exceptions needs no look at the sockets themselves.
         let receivers = if target.except.is_empty() && self.is_one_list(target) {
@@ -83,7 +89,9 @@ impl Hub {
         if target.rooms.is_empty() {
             let everyone = self.namespaces.get(namespace).map(|members| members.members.as_slice()).unwrap_or_default();
             let round = self.round;
-            selected.extend(everyone.iter().filter(|member| self.sockets.get(member.socket).is_some_and(|s| s.round != round)));
+            selected.extend(
+                everyone.iter().filter(|member| self.sockets.get(member.socket).is_some_and(|s| s.round != round)),
+            );
         }
         selected
     }

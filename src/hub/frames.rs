@@ -119,13 +119,20 @@ impl Content {
             Self::Engine(packet) => append_text(&mut out, packet, encoding),
             Self::Binary(bytes) => append_binary(&mut out, bytes, encoding),
             Self::Socket { kind, namespace, id, data, attachments, offset } if encoding.is_msgpack() => {
-                let packet = socket::msgpack::encode(*kind, namespace.as_str(), *id, data, attachments, offset.as_deref());
+                let (data, offset) = (some(data), offset.as_deref());
+                let packet = socket::msgpack::encode(*kind, namespace.as_str(), *id, data, attachments, offset);
                 append_binary(&mut out, &packet, encoding);
             }
             Self::Socket { kind, namespace, id, data, attachments, offset } => {
-                let packet = socket::encode(*kind, namespace.as_str(), *id, data, attachments.len(), offset.as_deref());
+                let (name, count) = (namespace.as_str(), attachments.len());
+                let packet = match kind {
+                    PacketType::Event | PacketType::BinaryEvent => {
+                        socket::encode_event(name, *id, data, count, offset.as_deref())
+                    }
+                    _ => socket::encode(*kind, name, *id, some(data), count),
+                };
                 out.reserve(packet.len() + 16 + attachments.iter().map(|bytes| bytes.len() * 2 + 16).sum::<usize>());
-                append_text(&mut out, &packet, encoding);
+                append_text(&mut out, &[engine::MESSAGE, &packet].concat(), encoding);
                 for bytes in attachments {
                     append_binary(&mut out, bytes, encoding);
                 }
@@ -135,7 +142,10 @@ impl Content {
     }
 }
 
-/// `packet` with its Engine.IO type digit in front.
+fn some(data: &str) -> Option<&str> {
+    (!data.is_empty()).then_some(data)
+}
+
 fn append_text(out: &mut Vec<u8>, packet: &str, encoding: Encoding) {
     if encoding.is_polling() {
         out.extend_from_slice(packet.as_bytes());

@@ -231,6 +231,13 @@ impl Hub {
         }
     }
 
+    /// Lists a client for the next flush.
+    pub fn touch(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.mark(key, &mut self.dirty);
+        }
+    }
+
     pub fn outbox(&mut self, key: ClientKey) -> Option<&mut Outbox> {
         self.clients.get_mut(key).map(|client| &mut client.outbox)
     }
@@ -269,7 +276,13 @@ impl Hub {
 }
 
 impl Client {
-    pub(super) fn queue(&mut self, key: ClientKey, frames: &Arc<Frames>, volatile: bool, dirty: &mut Vec<ClientKey>) -> Pushed {
+    pub(super) fn queue(
+        &mut self,
+        key: ClientKey,
+        frames: &Arc<Frames>,
+        volatile: bool,
+        dirty: &mut Vec<ClientKey>,
+    ) -> Pushed {
         let pushed = self.outbox.push(frames, volatile);
         match pushed {
             Pushed::Queued => self.mark(key, dirty),
@@ -289,7 +302,6 @@ impl Client {
         }
     }
 }
-
 
 fn place(length: usize) -> u32 {
     u32::try_from(length).expect("a worker holds fewer sockets than the limit of open files, far below 2^32")

@@ -44,7 +44,16 @@ pub enum Pushed {
 
 impl Outbox {
     pub(super) fn new(encoding: Encoding, bytes_max: usize) -> Self {
-        Self { queue: VecDeque::new(), bytes: 0, bytes_max, written: 0, encoding, dirty: false, blocked: false, closing: None }
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            written: 0,
+            encoding,
+            dirty: false,
+            blocked: false,
+            closing: None,
+        }
     }
 
     pub(super) fn push(&mut self, frames: &Arc<Frames>, volatile: bool) -> Pushed {
@@ -159,7 +168,8 @@ impl Outbox {
             index += 1;
             index <= started || !queued.volatile
         });
-        self.bytes = self.queue.iter().map(|queued| queued.frames.bytes(self.encoding).len()).sum::<usize>() - self.written;
+        self.bytes =
+            self.queue.iter().map(|queued| queued.frames.bytes(self.encoding).len()).sum::<usize>() - self.written;
     }
 }
 

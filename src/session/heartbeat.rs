@@ -16,7 +16,10 @@ pub enum Due {
 pub(super) enum Heartbeat {
     PingAt(u64),
     /// The client gets the timeout once more when it shows life in another way, once per ping.
-    Waiting { until_ms: u64, extended: bool },
+    Waiting {
+        until_ms: u64,
+        extended: bool,
+    },
 }
 
 impl Heartbeat {

@@ -51,7 +51,9 @@ impl Session {
         }
         let packet = socket::decode(text, &parsing.limits).map_err(|_| Closing::ParseError)?;
         if packet.attachments > 0 {
-            self.reassembly = Some(Box::new(Reassembly::new(&packet, parsing.payload_bytes_max)));
+            let mut reassembly = Box::new(Reassembly::new(parsing.payload_bytes_max));
+            reassembly.accept_text(text, &parsing.limits).map_err(|_| Closing::ParseError)?;
+            self.reassembly = Some(reassembly);
             return Ok(None);
         }
         let data = packet.data.map(str::to_owned);
@@ -67,13 +69,14 @@ impl Session {
             }
             Speaks::SocketIo => {
                 let pending = self.reassembly.as_mut().ok_or(Closing::ParseError)?;
-                pending.push(bytes).map_err(|_| Closing::ParseError)?;
-                if !pending.is_complete() {
+                let bytes = Bytes::copy_from_slice(bytes);
+                let Some(whole) = pending.accept_binary(bytes).map_err(|_| Closing::ParseError)? else {
                     return Ok(None);
-                }
-                let Some(complete) = self.reassembly.take() else { return Ok(None) };
-                let whole = complete.finish();
-                received(whole.kind, whole.namespace, whole.id, Some(whole.data), whole.attachments.into())
+                };
+                self.reassembly = None;
+                let packet = whole.packet();
+                let (kind, namespace, id) = (packet.kind, packet.namespace.to_owned(), packet.id);
+                received(kind, namespace, id, packet.data.map(str::to_owned), whole.attachments.into())
             }
         }
     }

@@ -80,9 +80,7 @@ pub(super) fn admit<'q>(
         (true, true) => Ok(Admitted::Upgrade(sid)),
         (true, false) | (false, true) => Err(protocol(HandshakeError::BadRequest)),
         (false, false) if method == Method::GET => Ok(Admitted::Poll(sid)),
-        (false, false) if method == Method::POST => {
-            Ok(Admitted::Post(sid))
-        }
+        (false, false) if method == Method::POST => Ok(Admitted::Post(sid)),
         (false, false) => Err(Refusal::Method),
     }
 }

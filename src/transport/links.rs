@@ -191,16 +191,21 @@ impl Local {
     /// Ends a client: its transport is closed in the way of its kind, and it leaves everything.
     pub fn finish(self: &Rc<Self>, key: ClientKey) {
         let Some(link) = self.links.borrow_mut().remove(key) else { return };
-        let (reason, rest) = {
+        let (reason, rest, whole) = {
             let mut hub = self.worker.hub.borrow_mut();
             let Some(outbox) = hub.outbox(key) else { return };
-            (outbox.closing().unwrap_or(Closing::TransportClose), matches!(link, Link::Polling(_)).then(|| outbox.take_payload()).flatten().map(|(payload, _)| payload))
+            let whole = outbox.is_empty();
+            (
+                outbox.closing().unwrap_or(Closing::TransportClose),
+                matches!(link, Link::Polling(_)).then(|| outbox.take_payload()).flatten().map(|(payload, _)| payload),
+                whole,
+            )
         };
         let id = self.worker.clients.borrow().get(key).map(|client| client.id.clone());
         match link {
             Link::WebSocket(wire) => {
                 self.worker.services.meters.clients_websocket.decrement(1);
-                say_goodbye(&wire, reason);
+                say_goodbye(&wire, reason, whole);
                 wire.stop.notify_one();
             }
             Link::Polling(polling) => {
@@ -257,10 +262,26 @@ impl Local {
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A close frame without a code, as the reference sends it, or with the code that says what was wrong (RFC 6455, section 7.4).
-fn say_goodbye(wire: &Wire, reason: Closing) {
+fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
     use crate::protocol::websocket::CloseCode;
-    let code = (reason == Closing::TooLarge).then_some(CloseCode::TOO_BIG);
-    let _ = wire.io.try_write(&close_frame(code, ""));
+    let code = match reason {
+        // It said goodbye itself and was answered, or is beyond being told.
+        Closing::TransportClose | Closing::TransportError => None,
+        Closing::TooLarge => Some(Some(CloseCode::TOO_BIG)),
+        Closing::InvalidText => Some(Some(CloseCode::INVALID_PAYLOAD)),
+        Closing::ProtocolViolation => Some(Some(CloseCode::PROTOCOL_ERROR)),
+        Closing::PingTimeout
+        | Closing::ParseError
+        | Closing::ConnectTimeout
+        | Closing::SlowConsumer
+        | Closing::ServerDisconnect
+        | Closing::Drain
+        | Closing::Unavailable => Some(None),
+    };
+    // A frame inside a half-written one would be read as part of it.
+    if let Some(code) = code.filter(|_| whole) {
+        let _ = wire.io.try_write(&close_frame(code, ""));
+    }
     let _ = socket2::SockRef::from(&wire.io).shutdown(std::net::Shutdown::Write);
 }
 

@@ -86,7 +86,10 @@ fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, 
 /// POST: brings packets.
 pub(super) async fn post(entrance: &Entrance, sid: &str, request: Request<Incoming>) -> Result<Reply, Refusal> {
     let owner = Owner::of(&entrance.local, sid)?;
-    let binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/octet-stream"));
+    let binary = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/octet-stream"));
     let sid = sid.to_owned();
     {
         let sid = sid.clone();
@@ -182,7 +185,10 @@ impl Owner {
     }
 
     /// Asks the owner, which may be this worker.
-    pub async fn ask<T: Send + 'static>(&self, work: impl FnOnce(&Rc<Local>) -> T + Send + 'static) -> Result<T, Refusal> {
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Rc<Local>) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         if self.is_here() {
             return Ok(work(&self.local));
         }

@@ -157,7 +157,7 @@ fn step(
                 *probed = true;
             }
             Ok(Some(Message::Text(text))) if text == engine::UPGRADE && *probed => {
-                return ControlFlow::Break(Some(input.into_rest()));
+                return ControlFlow::Break(Some(input.rest().to_vec()));
             }
             Ok(Some(_)) | Err(_) => return ControlFlow::Break(None),
         }

@@ -20,11 +20,15 @@ use crate::closing::Closing;
 use crate::flows::{Handshake, inbound};
 use crate::hub::{ClientKey, Encoding, Frames};
 use crate::protocol::engine::{self, Packet};
-use crate::protocol::websocket::{Input, Limits, Message, Reader, Violation, check_upgrade, pong_frame};
+use crate::protocol::websocket::{Input, Limits, Message, Reader, Violation, check_upgrade, close_frame, pong_frame};
 use crate::session::Speaks;
 
 /// A session that starts on WebSocket.
-pub(super) fn open(entrance: &Rc<Entrance>, request: Request<Incoming>, handshake: Handshake) -> Result<Reply, Refusal> {
+pub(super) fn open(
+    entrance: &Rc<Entrance>,
+    request: Request<Incoming>,
+    handshake: Handshake,
+) -> Result<Reply, Refusal> {
     let accept = check_upgrade(request.method(), request.version(), request.headers()).map_err(Refusal::Upgrade)?;
     entrance.local.admit_handshake()?;
     let reply = accept.response();
@@ -64,7 +68,14 @@ pub(super) fn limits(payload_bytes_max: usize) -> Limits {
 ///
 /// Inputs: bytes from the network; the stop signal when the link is gone; relief when too many of the client's packets
 /// were waiting and it was not read from.
-pub(super) async fn run(local: Rc<Local>, key: ClientKey, wire: Rc<Wire>, mut reader: Reader, limits: Limits, leftover: Bytes) {
+pub(super) async fn run(
+    local: Rc<Local>,
+    key: ClientKey,
+    wire: Rc<Wire>,
+    mut reader: Reader,
+    limits: Limits,
+    leftover: Bytes,
+) {
     let mut outcome = feed(&local, key, &wire, &mut reader, &limits, &mut leftover.to_vec());
     drop(leftover);
     while let Ok(()) = outcome {
@@ -95,7 +106,13 @@ pub(super) async fn run(local: Rc<Local>, key: ClientKey, wire: Rc<Wire>, mut re
     linger(&wire).await;
 }
 
-fn read_some(local: &Rc<Local>, key: ClientKey, wire: &Wire, reader: &mut Reader, limits: &Limits) -> Result<(), Closing> {
+fn read_some(
+    local: &Rc<Local>,
+    key: ClientKey,
+    wire: &Wire,
+    reader: &mut Reader,
+    limits: &Limits,
+) -> Result<(), Closing> {
     let mut buffer = local.read_buffer.borrow_mut();
     match wire.io.try_read(&mut buffer) {
         Ok(0) => Err(Closing::TransportClose),
@@ -128,7 +145,13 @@ fn feed(
             }
             Message::Ping(payload) => pong(local, key, wire, payload),
             Message::Pong(_) => {}
-            Message::Close(_, _) => return Err(Closing::TransportClose),
+            Message::Close(code, _) => {
+                // Answered with the client's own code (RFC 6455, section 5.5.1), unless a frame is only half written.
+                if local.worker.hub.borrow_mut().outbox(key).is_some_and(|outbox| outbox.is_empty()) {
+                    let _ = wire.io.try_write(&close_frame(code, ""));
+                }
+                return Err(Closing::TransportClose);
+            }
         }
     }
     Ok(())

@@ -233,7 +233,8 @@ async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, r
         match accepted {
             Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
-                let entrance = Entrance { local: Rc::clone(&local), listener: Rc::clone(&listener), router: router.clone(), peer };
+                let entrance =
+                    Entrance { local: Rc::clone(&local), listener: Rc::clone(&listener), router: router.clone(), peer };
                 tasks.spawn_local(connection(stream, Rc::new(entrance)));
             }
             // Out of file descriptors, most likely: wait for some to come back instead of spinning.

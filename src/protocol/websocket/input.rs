@@ -10,6 +10,11 @@ impl<'input> Input<'input> {
         Self(bytes)
     }
 
+    /// What was not read yet.
+    pub fn rest(&self) -> &[u8] {
+        self.0
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
