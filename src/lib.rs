@@ -15,3 +15,4 @@
 pub mod backplane;
 pub mod event;
 pub mod ids;
+pub mod protocol;
