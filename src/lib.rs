@@ -15,4 +15,5 @@
 pub mod backplane;
 pub mod event;
 pub mod ids;
+pub mod ingest;
 pub mod protocol;

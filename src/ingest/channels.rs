@@ -126,7 +126,17 @@ mod tests {
     #[test]
     fn no_message_is_heard_twice() {
         let (channels, patterns) = wanted(&["/a", "/a:b", "/a#c", "/ab"]);
-        assert_eq!(patterns, ["fanfare:/a#c:*", "fanfare:/a:*", "fanfare:/ab:*", "socket.io#/a#*", "socket.io#/a:b#*", "socket.io#/ab#*"]);
+        assert_eq!(
+            patterns,
+            [
+                "fanfare:/a#c:*",
+                "fanfare:/a:*",
+                "fanfare:/ab:*",
+                "socket.io#/a#*",
+                "socket.io#/a:b#*",
+                "socket.io#/ab#*"
+            ]
+        );
         assert!(!channels.contains(&"fanfare:/a:b".to_owned()) && channels.contains(&"fanfare:/ab".to_owned()));
     }
 
@@ -140,6 +150,10 @@ mod tests {
         assert_eq!(way("fanfare:/:r"), Some(Way::Plain));
         assert_eq!(way("socket.io-response#/#"), None);
         let closed = Options { emitter: false, python: false, plain: false, ..options };
-        assert!(["socket.io#/#", "socket.io-request#/#", "socketio", "fanfare:/"].iter().all(|name| way_of(&closed, name).is_none()));
+        assert!(
+            ["socket.io#/#", "socket.io-request#/#", "socketio", "fanfare:/"]
+                .iter()
+                .all(|name| way_of(&closed, name).is_none())
+        );
     }
 }

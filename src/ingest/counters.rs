@@ -56,16 +56,22 @@ impl Counters {
     }
 
     /// Counts, and logs once per source and minute; never what the message said.
-    pub(super) fn refused(&self, source: Source, refusal: Refusal, place: &str, now_ms: u64) {
+    pub(super) fn refused(&self, source: Source, refusal: Refusal, now_ms: u64) {
         let counts = &self.sources[source as usize];
         add(&counts.refused[refusal as usize]);
         let last = counts.complained_at_ms.load(Ordering::Relaxed);
         let due = last == 0 || now_ms >= last.saturating_add(COMPLAINT_EVERY_MS);
         // Of several at once one wins, and speaks for all.
-        let won = |at: &AtomicU64| at.compare_exchange(last, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let won =
+            |at: &AtomicU64| at.compare_exchange(last, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due && won(&counts.complained_at_ms) {
             let total: u64 = counts.refused.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-            tracing::warn!(source = source.as_str(), reason = refusal.as_str(), place, total, "message from a backend refused");
+            tracing::warn!(
+                source = source.as_str(),
+                reason = refusal.as_str(),
+                total,
+                "message from a backend refused"
+            );
         }
     }
 }

@@ -4,14 +4,12 @@
 //! In the flat form `data`, `args` and `attachments` are JSON texts; `event`, `traceparent` and `idempotencyKey` are bare;
 //! `rooms` and `except` are a JSON list, or else a single bare name.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::plain::{check_namespace, outcome_of};
 use super::{Outcome, Refusal};
-use crate::event::json::{Draft, PublicationFault, PublicationJson};
+use crate::event::json::{PublicationFault, PublicationJson};
 use crate::ids::Namespace;
 
 pub fn decode(namespace: &Namespace, fields: &[(String, Bytes)], now_ms: u64) -> Outcome {
@@ -104,7 +102,8 @@ mod tests {
 
     #[test]
     fn flat_fields_and_the_object_mean_the_same() {
-        let object = r#"{"event":"e","data":{"n":1},"room":"r","except":["x","y"],"volatile":true,"idempotencyKey":"k"}"#;
+        let object =
+            r#"{"event":"e","data":{"n":1},"room":"r","except":["x","y"],"volatile":true,"idempotencyKey":"k"}"#;
         let flat = [
             ("event", "e"),
             ("data", r#"{"n":1}"#),

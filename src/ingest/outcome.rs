@@ -1,7 +1,7 @@
 //! What a decoder says of a message. The reasons are closed sets, since they label metrics.
 
-use crate::event::json::PublicationFault;
 use crate::event::Publication;
+use crate::event::json::PublicationFault;
 use crate::ids::Namespace;
 
 /// A message that means something to the gateway.
@@ -125,7 +125,9 @@ impl From<PublicationFault> for Refusal {
             | PublicationFault::IdempotencyKey => Self::Shape,
             PublicationFault::EventEmpty | PublicationFault::EventTooLong => Self::EventName,
             PublicationFault::EventReserved => Self::EventReserved,
-            PublicationFault::NoRooms | PublicationFault::TooManyNames { .. } | PublicationFault::Name { .. } => Self::Room,
+            PublicationFault::NoRooms | PublicationFault::TooManyNames { .. } | PublicationFault::Name { .. } => {
+                Self::Room
+            }
             PublicationFault::Namespace { .. } => Self::Namespace,
             PublicationFault::TooManyAttachments | PublicationFault::Base64 { .. } | PublicationFault::Placeholder => {
                 Self::Attachments

@@ -25,12 +25,7 @@ fn address_of<'a>(prefix: &str, served: &'a [Namespace], channel: &'a str) -> Op
     Some((namespace, address[namespace.as_str().len()..].strip_prefix(':')))
 }
 
-fn publication_of(
-    namespace: &Namespace,
-    room: Option<&str>,
-    payload: &[u8],
-    now_ms: u64,
-) -> Result<Outcome, Refusal> {
+fn publication_of(namespace: &Namespace, room: Option<&str>, payload: &[u8], now_ms: u64) -> Result<Outcome, Refusal> {
     let mut read = PublicationJson::parse(payload)?;
     check_namespace(&read, namespace)?;
     if let Some(room) = room {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::emitter::json_refusal;
 use super::{Neglect, Outcome, Refusal};
-use crate::event::json::{Arguments, ATTACHMENTS_MAX, DEPTH_MAX, Draft, Names, attachment_of, rooms_of};
+use crate::event::json::{ATTACHMENTS_MAX, Arguments, DEPTH_MAX, Draft, Names, attachment_of, rooms_of};
 use crate::event::{Body, Command, Publication, Target};
 use crate::ids::{Namespace, Room};
 use crate::protocol::json;

@@ -97,9 +97,7 @@ fn target_of(request: &Request) -> Result<Target, Refusal> {
         Some(opts) => {
             Ok(Target { rooms: rooms_of("rooms", &opts.rooms.0)?, except: rooms_of("except", &opts.except.0)? })
         }
-        None if request.sid.0.len() == 1 => {
-            Ok(Target { rooms: rooms_of("sid", &request.sid.0)?, ..Target::default() })
-        }
+        None if request.sid.0.len() == 1 => Ok(Target { rooms: rooms_of("sid", &request.sid.0)?, ..Target::default() }),
         None => Err(Refusal::Shape),
     }
 }
