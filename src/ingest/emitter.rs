@@ -41,7 +41,7 @@ fn publication_of(broadcast: Broadcast, key: &str, channel: &str, now_ms: u64) -
     }
     let namespace = broadcast.namespace.as_deref().unwrap_or("/");
     let room = room_of(key, namespace, channel).ok_or(Refusal::Channel)?;
-    if room.is_some_and(|room| broadcast.rooms.iter().any(|name| name != room) || broadcast.rooms.is_empty()) {
+    if !room.is_empty() && (broadcast.rooms.is_empty() || broadcast.rooms.iter().any(|name| name != room)) {
         return Err(Refusal::Channel);
     }
     let namespace = Namespace::new(namespace).map_err(|_| Refusal::Namespace)?;
@@ -59,10 +59,10 @@ fn publication_of(broadcast: Broadcast, key: &str, channel: &str, now_ms: u64) -
     Ok(Outcome::decoded(namespace, draft.check()?.into_publication(now_ms)))
 }
 
-/// The room that the channel names, if it names one; `None` if the channel is not of this namespace.
-fn room_of<'a>(key: &str, namespace: &str, channel: &'a str) -> Option<Option<&'a str>> {
+/// The room that the channel names, empty if it names none; `None` if the channel is not of this namespace.
+fn room_of<'a>(key: &str, namespace: &str, channel: &'a str) -> Option<&'a str> {
     let rest = channel.strip_prefix(key)?.strip_prefix('#')?.strip_prefix(namespace)?.strip_prefix('#')?;
-    if rest.is_empty() { Some(None) } else { rest.strip_suffix('#').map(Some) }
+    if rest.is_empty() { Some(rest) } else { rest.strip_suffix('#') }
 }
 
 const EVENT: u64 = 2;
@@ -73,7 +73,8 @@ fn from_json(payload: &[u8]) -> Result<Broadcast, Refusal> {
     if !json::depth_within(text, DEPTH_MAX) {
         return Err(Refusal::TooDeep);
     }
-    let (_, packet, opts): (IgnoredAny, Packet<'_>, Opts) = serde_json::from_str(text).map_err(json_refusal)?;
+    let (_, packet, opts): (IgnoredAny, Packet<'_>, Opts) =
+        serde_json::from_str(text).map_err(|error| json_refusal(&error))?;
     Ok(Broadcast {
         namespace: packet.nsp,
         kind: Some(packet.kind),
@@ -86,7 +87,7 @@ fn from_json(payload: &[u8]) -> Result<Broadcast, Refusal> {
     })
 }
 
-pub(super) fn json_refusal(error: serde_json::Error) -> Refusal {
+pub(super) fn json_refusal(error: &serde_json::Error) -> Refusal {
     if error.is_data() { Refusal::Shape } else { Refusal::Json }
 }
 

@@ -1,10 +1,10 @@
 //! The ways in for backends that do not know Fanfare: what they write to Redis becomes publications.
 //!
-//! - [`emitter`] and [`request`]: `@socket.io/redis-emitter` and servers with the classic Redis adapter
-//! - [`python`]: python-socketio
-//! - [`plain`]: JSON by `PUBLISH`
-//! - [`inbox`]: entries of a partition's inbox stream
-//! - [`Leader`]: one node per partition listens, decodes and publishes
+//! - [`emitter`] and [`request`] read `@socket.io/redis-emitter` and servers with the classic Redis adapter
+//! - [`python`] reads python-socketio
+//! - [`plain`] reads JSON by `PUBLISH`
+//! - [`inbox`] reads entries of a partition's inbox stream
+//! - [`Leader`] makes it happen: one node per partition listens, decodes and publishes
 //!
 //! The decoders are pure functions. Deliberately absent: answers. Who asks servers for their sockets, rooms or
 //! acknowledgements (requests 0, 1, 5, 6, 7 of the classic adapter, callbacks of python-socketio) expects a full

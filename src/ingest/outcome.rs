@@ -120,7 +120,6 @@ impl From<PublicationFault> for Refusal {
             | PublicationFault::UnknownField { .. }
             | PublicationFault::Twice { .. }
             | PublicationFault::Missing { .. }
-            | PublicationFault::Misplaced { .. }
             | PublicationFault::Exclusive { .. }
             | PublicationFault::IdempotencyKey => Self::Shape,
             PublicationFault::EventEmpty | PublicationFault::EventTooLong => Self::EventName,

@@ -49,7 +49,7 @@ fn read(payload: &[u8]) -> Result<Message<'_>, Refusal> {
     if !json::depth_within(text, DEPTH_MAX) {
         return Err(Refusal::TooDeep);
     }
-    serde_json::from_str(text).map_err(json_refusal)
+    serde_json::from_str(text).map_err(|error| json_refusal(&error))
 }
 
 fn outcome_of(message: Message<'_>, now_ms: u64) -> Result<Outcome, Refusal> {
@@ -77,7 +77,7 @@ fn emit(message: Message<'_>, now_ms: u64) -> Result<Outcome, Refusal> {
     };
     if message.binary == Some(true) {
         let raw = message.data.ok_or(Refusal::Shape)?;
-        let parts: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(json_refusal)?;
+        let parts: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|error| json_refusal(&error))?;
         let (arguments, attachments) = parts.split_first().ok_or(Refusal::Shape)?;
         if attachments.len() > ATTACHMENTS_MAX {
             return Err(Refusal::Attachments);

@@ -48,7 +48,7 @@ fn from_json(payload: &[u8]) -> Result<Request, Refusal> {
     if !json::depth_within(text, DEPTH_MAX) {
         return Err(Refusal::TooDeep);
     }
-    serde_json::from_str(text).map_err(json_refusal)
+    serde_json::from_str(text).map_err(|error| json_refusal(&error))
 }
 
 /// Only a broadcast with acknowledgement comes as msgpack, and of that only the type matters.

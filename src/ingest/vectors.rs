@@ -266,3 +266,26 @@ fn the_older_form_of_a_request_concerns_one_socket() {
         assert_eq!(decode(text), Outcome::Refused(Refusal::Shape), "{text}");
     }
 }
+
+proptest::proptest! {
+    /// One changed byte in a real message, or any bytes at all: never a panic, and what is decoded can be sent.
+    #[test]
+    fn damaged_messages_are_refused_or_still_well_formed(
+        which in 0_usize..48, at in 0_usize..400, byte in proptest::prelude::any::<u8>(), noise in proptest::collection::vec(0_u8.., 0..64),
+    ) {
+        let emitters = cases(include_str!("../../tests/vectors/redis-emitter.json"));
+        let pythons = cases(include_str!("../../tests/vectors/python-socketio.json"));
+        let mut case = emitters.into_iter().chain(pythons).nth(which).unwrap();
+        let length = case.payload.len();
+        case.payload[at % length] = byte;
+        for payload in [case.payload.clone(), noise] {
+            case.payload = payload;
+            if let Outcome::Decoded(decoded) = decode(&case) {
+                let Body::Event(event) = &decoded.publication.body else { continue };
+                serde_json::from_str::<Vec<&serde_json::value::RawValue>>(&event.args).unwrap();
+                assert!(crate::protocol::json::placeholders_within(&event.args, event.attachments.len()) || event.attachments.is_empty());
+                assert_eq!(crate::event::decode(&crate::event::encode(&decoded.publication)).unwrap(), decoded.publication);
+            }
+        }
+    }
+}

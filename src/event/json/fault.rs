@@ -21,8 +21,6 @@ pub enum PublicationFault {
     Twice { path: &'static str },
     #[error("this field is missing")]
     Missing { path: &'static str },
-    #[error("this has no meaning on this way in")]
-    Misplaced { path: &'static str },
     #[error("\"{other}\" says the same in another way; give one of them")]
     Exclusive { path: &'static str, other: &'static str },
     #[error("the event has no name")]
@@ -57,7 +55,6 @@ impl PublicationFault {
             Self::Kind { path, .. }
             | Self::Twice { path }
             | Self::Missing { path }
-            | Self::Misplaced { path }
             | Self::Exclusive { path, .. }
             | Self::TooManyNames { path } => (*path).to_owned(),
             Self::UnknownField { name } => name.clone(),

@@ -16,6 +16,8 @@ mod names;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
@@ -76,7 +78,12 @@ impl PublicationJson {
 /// Tells two publications under one idempotency key apart: SHA-1, in hex, of all but the time and the trace.
 pub fn digest(publication: &Publication) -> String {
     let bare = Publication { published_at_ms: 0, traceparent: None, ..publication.clone() };
-    Sha1::digest(encode(&bare)).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::with_capacity(40);
+    for byte in Sha1::digest(encode(&bare)) {
+        // A write to a `String` cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// `None` unless the text has the form of W3C `traceparent` version 00. A malformed one costs the trace, not the event.

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::publisher::publish;
 use super::seat::{Desk, Seat};
-use crate::backplane::{Fence, InboxEntry};
+use crate::backplane::{Fence, InboxEntry, Receipt};
 use crate::ingest::{Outcome, Refusal, Source, inbox};
 
 /// Inputs: the stop token ends it between two attempts; while this node leads, entries are read and settled in order.
@@ -64,13 +64,13 @@ async fn settle(desk: &Desk, seat: &Seat, fence: Fence, entry: &InboxEntry) -> b
         // The entry's own id already makes it unique.
         request.idempotency = None;
     }
-    let keyed = request.idempotency.is_some();
     request.inbox_id = Some(entry.id.clone());
+    // A volatile publish settles nothing, and a known key answers before the entry is looked at.
+    let unsettled = |receipt: &Receipt| request.volatile || (receipt.duplicate && request.idempotency.is_some());
     match publish(desk, seat, fence, &request).await {
         Ok(receipt) => {
             desk.counters.published(Source::Inbox);
-            // A known key answers before the entry is looked at, and then nobody has acknowledged it.
-            if receipt.duplicate && keyed { discard(desk, seat, fence, entry).await } else { true }
+            if unsettled(&receipt) { discard(desk, seat, fence, entry).await } else { true }
         }
         Err(Refusal::Fenced) => false,
         Err(refusal) => refuse(desk, seat, fence, entry, refusal).await,

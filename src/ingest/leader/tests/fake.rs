@@ -124,6 +124,14 @@ impl Node {
             state.fail_before -= 1;
             return Err(Unavailable("before".into()).into());
         }
+        let args = || match decode(&request.envelope).unwrap().body {
+            Body::Event(event) => format!("{}{}", request.partition.namespace, event.args),
+            Body::Command(command) => format!("{}{command:?}", request.partition.namespace),
+        };
+        if request.volatile {
+            state.log.push(args());
+            return Ok(Receipt { position: None, duplicate: false, replicas: None });
+        }
         let lease = state.leases.get(&request.partition).map(|lease| lease.1);
         if lease != request.fence {
             return Err(PublishError::Fenced);
@@ -131,9 +139,7 @@ impl Node {
         let known = request.idempotency.as_ref().is_some_and(|with| !state.keys.insert(with.key.clone()));
         let settled = request.inbox_id.as_ref().is_some_and(|id| !state.settle(id));
         if !known && !settled {
-            let publication = decode(&request.envelope).unwrap();
-            let Body::Event(event) = publication.body else { panic!("an event was expected") };
-            state.log.push(format!("{}{}", request.partition.namespace, event.args));
+            state.log.push(args());
         }
         if state.fail_after > 0 {
             state.fail_after -= 1;

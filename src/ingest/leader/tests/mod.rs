@@ -253,3 +253,26 @@ async fn what_cannot_be_published_does_not_pile_up() {
     until(|| redis.log().last().is_some_and(|last| *last == published(1..2)[0])).await;
     running.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_volatile_inbox_entry_is_announced_once() {
+    let redis = Arc::new(Redis::default());
+    let running = Running::leading(&redis, &["/"]).await;
+    redis.push(&[("event", "e"), ("data", "0"), ("volatile", "true")]);
+    redis.push(&[("event", "e"), ("data", "1")]);
+    until(|| redis.log().len() >= 2 && redis.state().inbox.iter().all(|(_, settled)| *settled)).await;
+    running.end().await;
+    assert_eq!(redis.log(), published(0..2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn joins_and_disconnects_keep_their_place_among_the_events() {
+    let redis = Arc::new(Redis::default());
+    let running = Running::leading(&redis, &["/"]).await;
+    redis.say("socketio", r#"{"method":"enter_room","sid":"S","room":"r"}"#);
+    redis.say("fanfare:/:r", &event(0));
+    redis.say("socket.io-request#/#", r#"{"type":4,"opts":{"rooms":["r"],"except":[]},"close":true}"#);
+    until(|| redis.log().len() == 3).await;
+    assert_eq!(redis.log(), [r#"/Join(["r"])"#, r#"/["e",0]"#, "/Disconnect { close: true }"]);
+    running.end().await;
+}
