@@ -27,6 +27,7 @@ pub use outcome::{Decoded, Neglect, Outcome, Refusal, Source};
 
 /// Which ways in are open, and their names in Redis.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each way in is switched on its own")]
 pub struct Options {
     pub inbox: bool,
     pub plain: bool,

@@ -218,7 +218,7 @@ fn what_a_channel_and_its_message_contradict_is_refused() {
 fn hostile_msgpack_is_refused() {
     let decode = |payload: &[u8]| emitter::decode("socket.io", "socket.io#/#", payload, NOW_MS);
     let mut deep = b"\x93\xa1u\x81\xa4data".to_vec();
-    deep.extend([0x91; 100_000]);
+    deep.extend(vec![0x91; 100_000]);
     assert_eq!(decode(&deep), Outcome::Refused(Refusal::TooDeep));
     let mut many = b"\x93\xa1u\x82\xa4type\x02\xa4data\x9c\xa1e".to_vec();
     many.extend([0xc4, 0x00].repeat(11));
