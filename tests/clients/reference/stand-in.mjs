@@ -15,7 +15,7 @@ const { values: flags } = parseArgs({
 });
 const config = readFileSync(flags.config, "utf8");
 const secret = /secret: "([^"]+)"/.exec(config)[1];
-const apiKey = /key: "([^"]+)"/.exec(config)[1];
+const apiKey = / key: "([^"]+)"/.exec(config)[1];
 
 const redis = createClient({ url: flags.redis });
 const adapterSubscriber = redis.duplicate();

@@ -7,6 +7,7 @@ import { Redis } from "./redis.mjs";
 
 const START_MS = 60_000;
 const configFile = new URL("../gateway.yaml", import.meta.url);
+const ISSUER = "https://issuer.test/";
 
 export class System {
   static async start({ nodes = 3, redis, redisUrl, edit = (text) => text } = {}) {
@@ -77,6 +78,6 @@ export function gatewayConfig() {
 export function token(claims, { secret = JWT_SECRET, expiresInS = 60 } = {}) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const now = Math.floor(Date.now() / 1_000);
-  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ iat: now, exp: now + expiresInS, ...claims })}`;
+  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ iss: ISSUER, iat: now, exp: now + expiresInS, ...claims })}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
