@@ -73,7 +73,6 @@ async function serve(request, response) {
 
 async function accept(publication) {
   const result = { id: `${Date.now()}-${process.hrtime()[1]}`, epoch: "standin", accepted: "accepted" };
-  if (!publication.event) throw new Error("event missing");
   if (publication.idempotencyKey) {
     const stored = await redis.set(`idempotency:${publication.idempotencyKey}`, JSON.stringify(result), { NX: true, GET: true });
     if (stored) return JSON.parse(stored);
@@ -82,7 +81,12 @@ async function accept(publication) {
   return result;
 }
 
-function deliver({ namespace = "/", rooms = [], except = [], event, data, args, volatile, local }) {
+function deliver({ namespace = "/", event, ...rest }) {
+  if (typeof event !== "string") throw new Error("event is no text");
+  emit({ namespace, event, ...rest });
+}
+
+function emit({ namespace, rooms = [], except = [], event, data, args, volatile, local }) {
   let target = io.of(namespace).to(rooms).except(except);
   if (volatile) target = target.volatile;
   if (local) target = target.local;

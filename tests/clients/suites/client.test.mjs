@@ -7,7 +7,7 @@ import { sharedSystem, token } from "../support/system.mjs";
 import { until } from "../support/waiting.mjs";
 
 const TEST = { timeout: 20_000 };
-const shared = sharedSystem();
+const shared = await sharedSystem();
 const opened = [];
 
 for (const version of ["4.8", "4.7"]) {

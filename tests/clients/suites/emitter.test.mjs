@@ -9,15 +9,11 @@ import { System, sharedSystem } from "../support/system.mjs";
 import { until } from "../support/waiting.mjs";
 
 const TEST = { timeout: 20_000 };
-const shared = sharedSystem();
+const shared = await sharedSystem();
 const JSON_PARSER = { encode: (value) => Buffer.from(JSON.stringify(value)), decode: (text) => JSON.parse(text) };
-let redis, emitter;
-
-before(async () => {
-  redis = await shared.system.redis.client();
-  emitter = new Emitter(redis);
-});
-after(() => redis?.destroy());
+const redis = await shared.system.redis.client();
+const emitter = new Emitter(redis);
+after(() => redis.destroy());
 
 describe("emits", () => emits());
 describe("values", () => values());
@@ -46,23 +42,34 @@ function emits() {
     ["a1", "a2", "ab2", "abc3"], { skip: onReference && "the stand-in reads msgpack only" });
   reaches("everyone uncompressed", (event) => emitter.compress(false).emit(event, 1), EVERYONE);
 
-  test("reaches namespaces, rooms with odd names and rooms that are numbers", TEST, async () => {
+  test("reaches namespaces and rooms with odd names", TEST, async () => {
     const admin = await Client.connect(shared.system.urls[1], "/admin");
-    await admin.join("room 1#x", "42");
+    await admin.join("room 1#x");
     emitter.of("/admin").emit("bare");
     emitter.of("/admin").to("room 1#x").emit("odd", "é€😀");
+    assert.deepEqual(await admin.take("odd"), [["é€😀"]]);
+    assert.deepEqual(admin.seen("bare"), [[]]);
+    admin.close();
+  });
+
+  test("reaches a room by its number", { ...TEST, skip: onReference && "the reference tells 42 from its text" }, async () => {
+    const admin = await Client.connect(shared.system.urls[1], "/admin");
+    await admin.join("42");
     emitter.of("/admin").to(42).emit("numeric");
     assert.deepEqual(await admin.take("numeric"), [[]]);
-    assert.deepEqual([admin.seen("bare"), admin.seen("odd")], [[[]], [["é€😀"]]]);
     admin.close();
   });
 
   test("reaches with volatile events whoever listens", TEST, async () => {
     const { a1, none3 } = audience.members;
-    await until("volatile events", () => {
+    // One at a time: of two at once the second may be dropped, which is what volatile means.
+    await until("a volatile event for all", () => {
       emitter.volatile.emit("tick", 1);
+      return none3.seen("tick").length > 0;
+    });
+    await until("a volatile event for a room", () => {
       emitter.volatile.compress(true).to("a").emit("tick-room", 1);
-      return none3.seen("tick").length > 0 && a1.seen("tick-room").length > 0;
+      return a1.seen("tick-room").length > 0;
     });
     assert.deepEqual(none3.seen("tick-room"), []);
   });

@@ -10,7 +10,7 @@ import { until } from "../support/waiting.mjs";
 const TEST = { timeout: 30_000 };
 // pickle, protocol 2, of {"method": "emit", "event": "pickled", "data": 1, "namespace": "/"}: what managers before 5.14 wrote.
 const PICKLED = Buffer.from("gAJ9cQAoWAYAAABtZXRob2RxAVgEAAAAZW1pdHECWAUAAABldmVudHEDWAcAAABwaWNrbGVkcQRYBAAAAGRhdGFxBUsBWAkAAABuYW1lc3BhY2VxBlgBAAAAL3EHdS4=", "base64");
-const shared = sharedSystem();
+const shared = await sharedSystem();
 
 describe("RedisManager", () => manager());
 for (const transport of ["polling", "websocket", "upgrade"]) {

@@ -7,7 +7,7 @@ import { API_KEY, onReference } from "../support/gateway.mjs";
 import { sharedSystem } from "../support/system.mjs";
 
 const TEST = { timeout: 20_000 };
-const shared = sharedSystem();
+const shared = await sharedSystem();
 
 for (const namespace of ["/", "/chat"]) {
   describe(`publishing to ${namespace} at one node of three`, () => deliveries(namespace));

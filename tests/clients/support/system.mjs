@@ -1,11 +1,11 @@
 // What the suites run against: one Redis and three gateways, started together, stopped together, logs on failure.
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, before } from "node:test";
+import { after } from "node:test";
 import { API_KEY, Gateway, JWT_SECRET } from "./gateway.mjs";
 import { Redis } from "./redis.mjs";
 
-const START_MS = 60_000;
+const STOP_MS = 60_000;
 const configFile = new URL("../gateway.yaml", import.meta.url);
 const ISSUER = "https://issuer.test/";
 
@@ -59,15 +59,15 @@ export class System {
   }
 }
 
-/// Starts a system before a file's tests and stops it after them; the logs are printed when a test failed.
-export function sharedSystem(options) {
-  const shared = {};
-  before(async () => Object.assign(shared, { system: await System.start(options) }), { timeout: START_MS });
+/// Starts the system of a test file and stops it after its tests. Awaited at the top of the file, since hooks of the
+/// file's root run beside each other.
+export async function sharedSystem(options) {
+  const system = await System.start(options);
   after(async () => {
-    if (process.exitCode || process.env.FANFARE_TEST_LOGS) console.error(shared.system?.logs());
-    await shared.system?.stop();
-  }, { timeout: START_MS });
-  return shared;
+    if (process.env.FANFARE_TEST_LOGS) console.error(system.logs());
+    await system.stop();
+  }, { timeout: STOP_MS });
+  return { system };
 }
 
 export function gatewayConfig() {
