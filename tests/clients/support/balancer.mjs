@@ -10,12 +10,17 @@ export class Balancer {
   }
 
   constructor(upstreams, port) {
-    this.ports = upstreams.map((url) => Number(new URL(url).port));
+    this.use(upstreams);
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.next = 0;
     this.sockets = new Set();
     this.server = net.createServer((client) => this.#attach(client, this.ports.length));
+  }
+
+  /// Sends new connections to these from now on; open ones stay where they are.
+  use(upstreams) {
+    this.ports = upstreams.map((url) => Number(new URL(url).port));
   }
 
   #attach(client, attempts) {
