@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { assertSecondWebSocketIsClosed, probe, sessionBehaviours } from "./session.mjs";
-import { Polling, TEST_MS, Wire, pause, serverUrl } from "./wire.mjs";
+import { Polling, TEST_MS, Wire, serverUrl } from "./wire.mjs";
 
 const base = serverUrl("ENGINE_IO_URL");
 const SEPARATOR = "\x1e";
@@ -32,7 +32,7 @@ function pollingMessages() {
   test("closes the session on a second poll beside a pending one", { timeout: TEST_MS }, async () => {
     const session = await Polling.open(base);
     const first = session.poll();
-    await pause(5);
+    await session.settle();
     const second = session.poll({ t: "burst" });
     assert.deepEqual(await first, { status: 200, body: "1" });
     assert.ok([400, 500].includes((await second).status));
@@ -43,8 +43,9 @@ function pollingMessages() {
     const session = await Polling.open(base);
     const pending = session.pendingPoll();
     await pending.sent;
-    await pause(5);
+    await session.settle();
     pending.drop();
+    await session.settle();
     assert.equal((await session.poll()).status, 400);
   });
 }

@@ -132,6 +132,12 @@ export class Polling {
     return { sent: sent.promise, drop: () => outgoing.destroy() };
   }
 
+  /// A round trip of its own, so that the server has seen what was sent on other connections before.
+  async settle() {
+    await pause(5);
+    await request(withQuery(this.base, { EIO: 4, transport: "polling" }));
+  }
+
   #url(extra = {}) {
     return withQuery(this.base, { EIO: 4, transport: "polling", sid: this.sid, ...extra });
   }

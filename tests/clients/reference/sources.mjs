@@ -1,7 +1,7 @@
 // The stand-in's other ways in: plain PUBLISH, the inbox stream and python-socketio, each delivered by every node to
 // its own sockets.
 const PLAIN = /^fanfare:(\/[^:]*)(?::(.+))?$/;
-const INBOX = "fanfare:{main//}:inbox";
+const INBOX = "fanfare:{main/}:inbox";
 const placeholder = (value) => value && typeof value === "object" && value._placeholder === true;
 
 export async function foreignSources(io, redis, { deliver }) {

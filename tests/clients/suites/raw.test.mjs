@@ -6,7 +6,7 @@ import { onReference } from "../support/gateway.mjs";
 import { sharedSystem } from "../support/system.mjs";
 
 const TEST = { timeout: 20_000 };
-const INBOX = "fanfare:{main//}:inbox";
+const INBOX = "fanfare:{main/}:inbox";
 const shared = await sharedSystem();
 const cli = (...args) => shared.system.redis.cli(...args);
 let audience;

@@ -6,15 +6,15 @@ const EVENT = "numbered";
 
 /// Publishes 1..count to `rooms`, one after the other, each at the next node, while `whenever(number)` may break things.
 /// A publish that is not accepted is repeated under its idempotency key until it is: the ledger holds accepted ones only.
-export async function publishNumbered(system, count, { namespace = "/", rooms = ["load"], nodes = [0], whenever = () => {} } = {}) {
+export async function publishNumbered(system, count, { namespace = "/", rooms = ["load"], nodes = [0], whenever = () => {}, deadlineMs } = {}) {
   const run = `${process.pid}-${Date.now()}`;
   for (let number = 1; number <= count; number += 1) {
-    whenever(number);
+    await whenever(number);
     const publication = { namespace, rooms, event: EVENT, data: number, idempotencyKey: `${run}-${number}` };
     await until(`number ${number} to be accepted`, async () => {
       const node = nodes[number % nodes.length];
-      return system.publish(publication, { node }).catch((error) => (process.env.FANFARE_TEST_LOGS && console.error(error.message), false));
-    });
+      return system.publish(publication, { node });
+    }, deadlineMs);
   }
 }
 
