@@ -92,6 +92,12 @@ impl Namespace {
         Ok(Self(name.into()))
     }
 
+    /// A name to be sent back to the client that wrote it, in the refusal of a namespace that does not exist.
+    /// `None` if it is too long to be worth an answer.
+    pub fn unchecked_echo(name: &str) -> Option<Self> {
+        (name.len() <= NAMESPACE_BYTES_MAX).then(|| Self(name.into()))
+    }
+
     /// The namespace `/`.
     pub fn root() -> Self {
         Self("/".into())

@@ -12,7 +12,24 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod app;
+pub mod auth;
 pub mod backplane;
+pub mod clock;
+pub mod closing;
+pub mod config;
+pub mod contract;
 pub mod event;
+pub mod flows;
+pub mod hub;
 pub mod ids;
+pub mod ingest;
+pub mod memory;
+pub mod meters;
+pub mod protocol;
 pub mod redis;
+pub mod session;
+pub mod tasks;
+pub mod telemetry;
+pub mod transport;
+pub mod upstream;

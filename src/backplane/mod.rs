@@ -4,9 +4,13 @@
 //! delivered now). Not here: Redis (`redis/`), the embedded version (`memory/`), the task that drives a lane (`flows/`).
 //! Invariant: nothing is delivered to a socket that the backplane has not accepted first.
 
+mod arrivals;
+mod lane;
 mod options;
 mod port;
 
+pub use arrivals::offer;
+pub use lane::{GapNotice, GapReason, Lane, LaneCounters, LaneOptions, Step};
 pub use options::Options;
 pub use port::{
     Announcement, Arrival, Backplane, Durability, Entry, Fence, Foreign, Heads, Idempotency, InboxEntry, Ingest,

@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use super::{Body, Command, Event, Publication, Target};
 use crate::ids::Room;
@@ -135,6 +134,8 @@ fn rooms_of<C: FromIterator<Room>>(names: &[&str]) -> Result<C, crate::ids::Name
 
 #[cfg(test)]
 mod tests {
+    use smallvec::SmallVec;
+
     use super::*;
 
     fn sample(body: Body) -> Publication {

@@ -1,0 +1,330 @@
+//! A node's ordered reader of one partition: which announcement may be delivered now, and what is missing.
+//!
+//! Kept here: the last id seen of each watched topic, what is held back, and the position that clients are given. Not here:
+//! tasks, subscriptions, decoding (`flows/deliver`). Sans-IO: arrivals and answers go in with the time, [`Step`]s come out.
+//!
+//! ```text
+//!  announcement ──► queue ──► front: prev == last of every watched topic ──► Deliver, last = id
+//!  volatile    ──►   │                prev >  last: a hole opens ──► Fetch ──► staged, merged by id ──► Deliver
+//!  interrupted ──► barrier            prev <  last: the log lost what sockets saw ──► Gap(fork), Deliver
+//!                                     id  <= last: duplicate
+//! ```
+//!
+//! The lane is held while a hole is open or a barrier waits for heads, at most [`LaneOptions::hold_ms_max`] and
+//! [`LaneOptions::hold_bytes_max`]; then the topics concerned are told a gap and it goes on. Invariant: whatever was stored in
+//! a watched topic after it was confirmed is delivered once, in the topic's order, or lies within a told gap; positions
+//! never go back within a timeline.
+
+mod backfill;
+mod checks;
+mod queue;
+mod recent;
+mod step;
+#[cfg(test)]
+mod tests;
+mod topics;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use self::backfill::Backfill;
+use self::checks::Checks;
+use self::queue::{Item, Queue};
+use self::recent::Recent;
+pub use self::step::{GapNotice, GapReason, LaneCounters, LaneOptions, Step};
+use self::topics::{Link, Seen, Topics};
+use super::{Announcement, Heads};
+use crate::event::{Epoch, Id, Position, Topic};
+
+#[derive(Debug)]
+pub struct Lane {
+    options: LaneOptions,
+    epoch: Option<Epoch>,
+    /// Epochs this lane has left; what is still under way from them is stale.
+    left: VecDeque<Epoch>,
+    /// Highest id delivered.
+    position: Id,
+    topics: Topics,
+    queue: Queue,
+    held_since_ms: Option<u64>,
+    backfill: Backfill,
+    checks: Checks,
+    recent: Recent,
+    /// Numbers the questions asked, so that a late answer to an old one is recognized.
+    tickets: u64,
+    steps: VecDeque<Step>,
+    counters: LaneCounters,
+}
+
+impl Lane {
+    pub fn new(options: LaneOptions) -> Self {
+        Self {
+            options,
+            epoch: None,
+            left: VecDeque::new(),
+            position: Id::ZERO,
+            topics: Topics::default(),
+            queue: Queue::default(),
+            held_since_ms: None,
+            backfill: Backfill::default(),
+            checks: Checks::default(),
+            recent: Recent::default(),
+            tickets: 0,
+            steps: VecDeque::new(),
+            counters: LaneCounters::default(),
+        }
+    }
+
+    /// The next thing to do, in order; asked until `None` after every input.
+    pub fn next_step(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// What volatile and late events carry; `None` until anything was published in the partition.
+    pub fn position(&self) -> Option<Position> {
+        self.epoch.clone().map(|epoch| Position { epoch, id: self.position })
+    }
+
+    pub fn counters(&self) -> LaneCounters {
+        self.counters
+    }
+
+    /// When [`Self::on_tick`] wants to be called, if nothing comes in before.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let held = self.held_since_ms.map(|since_ms| since_ms + self.options.hold_ms_max);
+        let check = if self.topics.is_empty() { None } else { self.checks.deadline_ms() };
+        [held, check, self.backfill.deadline_ms()].into_iter().flatten().min()
+    }
+
+    /// Starts to care about a topic, before the subscription is asked for. With `since`, everything stored after that id is
+    /// owed; otherwise what comes in from now on, and at least all that is stored after the head in [`Self::confirm`].
+    pub fn watch(&mut self, topic: &Topic, since: Option<Id>) {
+        self.topics.watch(topic, since);
+    }
+
+    /// The subscription stands, and these heads were read after that. `heads.topics` is in the order of `topics`.
+    ///
+    /// Heads and announcements come by different ways, so these heads may be older than the lane: they never end an epoch.
+    pub fn confirm(&mut self, topics: &[Topic], heads: &Heads, now_ms: u64) {
+        if self.epoch.is_none() {
+            self.meet_epoch(heads.epoch.as_ref(), heads.last);
+        }
+        let same = heads.epoch == self.epoch;
+        if same && !self.topics.any_confirmed() {
+            // Nobody is owed anything older, so this is where the lane stands.
+            self.position = self.position.max(heads.last);
+            self.checks.verified(now_ms);
+        }
+        if !same {
+            self.checks.hurry(now_ms);
+        }
+        for (topic, head) in topics.iter().zip(&heads.topics) {
+            // Of a log that was empty everything is owed; heads of another log say nothing, only what was delivered does.
+            let comparable = same || heads.epoch.is_none();
+            let head = if comparable { Seen::Exactly(*head) } else { Seen::Floor(self.position) };
+            if self.topics.confirm(topic, head) {
+                self.open_hole(topic, head.id());
+            }
+        }
+        self.advance(now_ms);
+    }
+
+    /// Stops to care; also the end of a watch that failed.
+    pub fn unwatch(&mut self, topics: &[Topic], now_ms: u64) {
+        for topic in topics {
+            self.topics.unwatch(topic);
+            self.backfill.close(topic);
+        }
+        self.advance(now_ms);
+    }
+
+    pub fn on_announcement(&mut self, announcement: Announcement, now_ms: u64) {
+        self.enqueue(Item::Sequenced(announcement), now_ms);
+    }
+
+    pub fn on_volatile(&mut self, envelope: Bytes, now_ms: u64) {
+        self.enqueue(Item::Volatile(envelope), now_ms);
+    }
+
+    /// Anything may have been lost before this point: heads are compared before the lane goes on.
+    pub fn on_interrupted(&mut self, now_ms: u64) {
+        self.checks.doubt();
+        self.enqueue(Item::Barrier, now_ms);
+    }
+
+    /// Something became due.
+    pub fn on_tick(&mut self, now_ms: u64) {
+        if self.held_since_ms.is_some_and(|since_ms| now_ms >= since_ms + self.options.hold_ms_max) {
+            self.give_up(now_ms);
+        }
+        self.check_when_due(now_ms);
+        self.advance(now_ms);
+    }
+
+    fn enqueue(&mut self, item: Item, now_ms: u64) {
+        self.queue.push(item);
+        self.advance(now_ms);
+        while self.held_since_ms.is_some() && self.queue.bytes() > self.options.hold_bytes_max {
+            self.counters.volatile_dropped += self.queue.drop_volatile();
+            if self.queue.bytes() > self.options.hold_bytes_max {
+                self.give_up(now_ms);
+                self.advance(now_ms);
+            }
+        }
+    }
+
+    /// Delivers until something holds the lane.
+    fn advance(&mut self, now_ms: u64) {
+        loop {
+            self.release_staged();
+            if self.backfill.is_open() {
+                self.start_fetches(now_ms);
+                break;
+            }
+            let Some(item) = self.queue.pop() else {
+                self.held_since_ms = None;
+                return;
+            };
+            if let Some(item) = self.pass(item, now_ms) {
+                self.queue.put_back(item);
+                if !self.backfill.is_open() {
+                    break;
+                }
+            } else {
+                self.held_since_ms = None;
+            }
+        }
+        if self.held_since_ms.is_none() {
+            self.held_since_ms = Some(now_ms);
+            self.counters.holds += 1;
+        }
+    }
+
+    /// Delivers the front item, or gives it back with the hole opened or the heads asked for that it waits for.
+    fn pass(&mut self, item: Item, now_ms: u64) -> Option<Item> {
+        match item {
+            Item::Volatile(envelope) => {
+                self.deliver(envelope, None);
+                None
+            }
+            Item::Barrier => self.pass_barrier(now_ms).then_some(Item::Barrier),
+            Item::Sequenced(announcement) => self.pass_sequenced(announcement, now_ms).map(Item::Sequenced),
+        }
+    }
+
+    fn pass_sequenced(&mut self, announcement: Announcement, now_ms: u64) -> Option<Announcement> {
+        if self.left.contains(&announcement.epoch) {
+            self.counters.duplicates += 1;
+            return None;
+        }
+        self.meet_epoch(Some(&announcement.epoch), announcement.id);
+        let watched = || announcement.topics.iter().filter(|(topic, _)| self.topics.contains(topic));
+        let holes: Vec<(Topic, Id)> = watched()
+            .filter(|(topic, prev)| self.topics.link(topic, *prev, announcement.id) == Link::Hole)
+            .cloned()
+            .collect();
+        if !holes.is_empty() {
+            for (topic, prev) in holes {
+                self.open_hole(&topic, prev);
+            }
+            return Some(announcement);
+        }
+        let watched: Vec<(Topic, Id)> = watched().cloned().collect();
+        let mut fresh = false;
+        for (topic, prev) in watched {
+            let link = self.topics.link(&topic, prev, announcement.id);
+            fresh |= link != Link::Known;
+            self.follow(&topic, link, announcement.id, announcement.id, now_ms);
+        }
+        // Only what was stored in several topics can come in again by another way than its topic's own order shows.
+        if !fresh || (announcement.topics.len() > 1 && !self.recent.insert(announcement.id, false)) {
+            self.counters.duplicates += 1;
+            return None;
+        }
+        self.deliver(announcement.envelope, Some(announcement.id));
+        None
+    }
+
+    /// Moves a topic's last id along a link that is no hole, telling what the link says was lost.
+    fn follow(&mut self, topic: &Topic, link: Link, id: Id, head: Id, now_ms: u64) {
+        match link {
+            Link::Known => return,
+            Link::Next => {}
+            Link::Hole => self.gap(topic, GapReason::Trimmed, head),
+            Link::Back { first } => {
+                let silent_ms = id.ms.saturating_sub(self.topics.last(topic).ms);
+                let expired = first && silent_ms >= self.options.history_age_ms;
+                // A room that was idle for so long starts anew. Nothing can have come and gone meanwhile unseen if the heads
+                // were compared since.
+                if !expired {
+                    self.gap(topic, GapReason::Fork, head);
+                } else if !self.checks.verified_within(self.options.history_age_ms, now_ms) {
+                    self.gap(topic, GapReason::Expired, head);
+                }
+            }
+        }
+        self.topics.set(topic, Seen::Exactly(id));
+    }
+
+    /// Every watched topic is told when the log turns out to be another one.
+    fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id) {
+        if self.epoch.as_ref() == epoch {
+            return;
+        }
+        if let Some(old) = self.epoch.take() {
+            self.backfill.close_all();
+            self.release_staged();
+            for topic in self.topics.known() {
+                self.gap(&topic, GapReason::Epoch, head);
+                self.topics.set(&topic, Seen::Floor(head));
+            }
+            self.checks.forget();
+            self.position = head;
+            self.left.push_back(old);
+            if self.left.len() > EPOCHS_LEFT_MAX {
+                self.left.pop_front();
+            }
+        }
+        self.left.retain(|left| Some(left) != epoch);
+        self.epoch = epoch.cloned();
+    }
+
+    /// Ends the hold: what is still missing is told, what was found is delivered.
+    fn give_up(&mut self, now_ms: u64) {
+        let holes = self.backfill.close_all();
+        self.release_staged();
+        for (topic, until) in holes {
+            self.gap(&topic, GapReason::Limit, until);
+            self.topics.set(&topic, Seen::Exactly(until));
+        }
+        // The heads that a barrier waited for are still wanted, only nobody waits for them any more.
+        self.queue.pop_barrier();
+        self.held_since_ms = None;
+        self.checks.hurry(now_ms);
+    }
+
+    fn deliver(&mut self, envelope: Bytes, id: Option<Id>) {
+        match id {
+            Some(id) if id > self.position => self.position = id,
+            Some(_) => self.counters.late += 1,
+            None => {}
+        }
+        self.counters.delivered += 1;
+        self.steps.push_back(Step::Deliver { envelope, id, position: self.position() });
+    }
+
+    fn gap(&mut self, topic: &Topic, reason: GapReason, head: Id) {
+        self.counters.gaps += 1;
+        let last = self.topics.last(topic);
+        self.steps.push_back(Step::Gap(GapNotice { topic: topic.clone(), reason, last, head }));
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+}
+
+/// Stale announcements of an epoch come within moments of its end; more ends than this in that time are not orderly anyway.
+const EPOCHS_LEFT_MAX: usize = 4;

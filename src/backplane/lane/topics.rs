@@ -1,0 +1,126 @@
+//! The watched topics and the last id seen of each.
+
+use std::collections::HashMap;
+
+use crate::event::{Id, Topic};
+
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    by_topic: HashMap<Topic, State>,
+    confirmed: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` until the head or the first announcement is known.
+    seen: Option<Seen>,
+    confirmed: bool,
+}
+
+/// Up to where a topic was followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The id of an entry of the topic: the next one names it as `prev`.
+    Exactly(Id),
+    /// Some id of the partition: nothing of the topic up to it is owed.
+    Floor(Id),
+}
+
+/// How an entry stands to what was seen of its topic before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    Known,
+    Next,
+    Hole,
+    /// Its `prev` lies before what was seen. `first`: it has none, as far as the log knows.
+    Back {
+        first: bool,
+    },
+}
+
+impl Seen {
+    pub(super) fn id(self) -> Id {
+        match self {
+            Self::Exactly(id) | Self::Floor(id) => id,
+        }
+    }
+
+    fn link(self, prev: Id, id: Id) -> Link {
+        match self {
+            _ if id <= self.id() => Link::Known,
+            Self::Floor(floor) if prev <= floor => Link::Next,
+            Self::Exactly(last) if prev == last => Link::Next,
+            _ if prev > self.id() => Link::Hole,
+            _ => Link::Back { first: prev == Id::ZERO },
+        }
+    }
+}
+
+impl Topics {
+    pub(super) fn watch(&mut self, topic: &Topic, since: Option<Id>) {
+        let state = self.by_topic.entry(topic.clone()).or_default();
+        state.seen = state.seen.or(since.map(Seen::Floor));
+    }
+
+    pub(super) fn unwatch(&mut self, topic: &Topic) {
+        let state = self.by_topic.remove(topic);
+        self.confirmed -= usize::from(state.is_some_and(|state| state.confirmed));
+    }
+
+    /// Whether entries up to the head are owed that were not seen.
+    pub(super) fn confirm(&mut self, topic: &Topic, head: Seen) -> bool {
+        let Some(state) = self.by_topic.get_mut(topic) else { return false };
+        self.confirmed += usize::from(!state.confirmed);
+        state.confirmed = true;
+        match state.seen {
+            Some(Seen::Floor(since)) => since < head.id(),
+            // Its announcements came in before the head; a lost one among them is found like any other.
+            Some(Seen::Exactly(_)) => false,
+            None => {
+                state.seen = Some(head);
+                false
+            }
+        }
+    }
+
+    pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id) -> Link {
+        self.by_topic.get(topic).and_then(|state| state.seen).map_or(Link::Next, |seen| seen.link(prev, id))
+    }
+
+    /// [`Id::ZERO`] if nothing is known.
+    pub(super) fn last(&self, topic: &Topic) -> Id {
+        self.by_topic.get(topic).and_then(|state| state.seen).map_or(Id::ZERO, Seen::id)
+    }
+
+    pub(super) fn set(&mut self, topic: &Topic, seen: Seen) {
+        if let Some(state) = self.by_topic.get_mut(topic) {
+            state.seen = Some(seen);
+        }
+    }
+
+    pub(super) fn contains(&self, topic: &Topic) -> bool {
+        self.by_topic.contains_key(topic)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_topic.is_empty()
+    }
+
+    pub(super) fn any_confirmed(&self) -> bool {
+        self.confirmed > 0
+    }
+
+    /// The topics something is known of, in a stable order.
+    pub(super) fn known(&self) -> Vec<Topic> {
+        let known = self.by_topic.iter().filter(|(_, state)| state.seen.is_some());
+        let mut topics: Vec<Topic> = known.map(|(topic, _)| topic.clone()).collect();
+        topics.sort_unstable();
+        topics
+    }
+
+    /// The confirmed topics with the last id of each.
+    pub(super) fn confirmed(&self) -> (Vec<Topic>, Vec<Id>) {
+        let confirmed = self.by_topic.iter().filter(|(_, state)| state.confirmed);
+        confirmed.map(|(topic, state)| (topic.clone(), state.seen.map_or(Id::ZERO, Seen::id))).unzip()
+    }
+}

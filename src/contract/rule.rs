@@ -1,0 +1,57 @@
+//! The compiled rules of a namespace.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Expression, VerbName};
+
+/// What happens on connect and on each event of one namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contract {
+    pub(super) on_connect: Vec<Action>,
+    pub(super) events: HashMap<Box<str>, Rule>,
+    pub(super) verbs: BTreeSet<VerbName>,
+}
+
+impl Contract {
+    /// A namespace where clients may use the given verbs and nothing else happens.
+    pub fn of_verbs(verbs: impl IntoIterator<Item = VerbName>) -> Self {
+        Self { verbs: verbs.into_iter().collect(), ..Self::default() }
+    }
+
+    /// What to do for a socket after its CONNECT reply, in this order.
+    pub fn on_connect(&self) -> &[Action] {
+        &self.on_connect
+    }
+
+    /// The rule of an event, if the configuration has one. Ask this before [`Contract::allows`].
+    pub fn on_event(&self, name: &str) -> Option<&Rule> {
+        self.events.get(name)
+    }
+
+    /// Whether clients may use this verb here.
+    pub fn allows(&self, verb: VerbName) -> bool {
+        self.verbs.contains(&verb)
+    }
+}
+
+/// What one event does. Parts that are `None` do nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// Sent back to the socket that emitted.
+    pub reply: Option<Emit>,
+    /// The arguments of the ack, for a client that asked for one.
+    pub ack: Option<Expression>,
+}
+
+/// One thing done for a socket without its asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Emit(Emit),
+}
+
+/// An event to one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emit {
+    pub event: Box<str>,
+    pub args: Expression,
+}

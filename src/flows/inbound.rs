@@ -1,0 +1,105 @@
+//! A client's packets, one after the other.
+
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+
+use super::{Application, Worker, command, connect, leave};
+use crate::closing::Closing;
+use crate::hub::{ClientKey, Frames};
+use crate::protocol::engine::Packet;
+use crate::session::Received;
+
+/// Takes one Engine.IO packet. What it asks for is done in order by a task that lives only while there is work, so a slow
+/// step (a token's key, the backplane) holds up this client's later packets but neither its heartbeat nor anybody else.
+///
+/// # Errors
+/// The reason for which the client has to be closed.
+pub fn receive(worker: &Rc<Worker>, key: ClientKey, packet: Packet<'_>) -> Result<(), Closing> {
+    let now_ms = worker.services.clock.now_ms();
+    let mut clients = worker.clients.borrow_mut();
+    let Some(client) = clients.get_mut(key) else { return Ok(()) };
+    worker.services.meters.received_packets.increment(1);
+    let Some(received) = client.session.receive(packet, &client.door.parsing, &client.door.timing, now_ms)? else {
+        return Ok(());
+    };
+    client.waiting_bytes += size(&received);
+    client.waiting.push_back(received);
+    if !client.driven {
+        client.driven = true;
+        worker.services.tasks.spawn_local(drive(Rc::clone(worker), key));
+    }
+    Ok(())
+}
+
+/// Something to wait for before more is read from the client; `None` while there is room.
+pub fn congestion(worker: &Worker, key: ClientKey) -> Option<Rc<Notify>> {
+    let limits = &worker.services.limits;
+    let mut clients = worker.clients.borrow_mut();
+    let client = clients.get_mut(key)?;
+    let full = client.waiting.len() >= limits.waiting_packets || client.waiting_bytes >= limits.waiting_bytes;
+    full.then(|| Rc::clone(client.relief.get_or_insert_default()))
+}
+
+/// Works through what waits, until nothing does or the client is gone.
+async fn drive(worker: Rc<Worker>, key: ClientKey) {
+    while let Some((received, application)) = next(&worker, key) {
+        let outcome = match application {
+            Application::SocketIo => socket_io(&worker, key, received).await,
+            Application::Messages(answer) => {
+                if let Some(content) = answer(received) {
+                    worker.send(key, &std::sync::Arc::new(Frames::new(content)));
+                }
+                Ok(())
+            }
+        };
+        if let Err(reason) = outcome {
+            worker.close(key, reason);
+            if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
+                client.waiting.clear();
+            }
+        }
+    }
+}
+
+fn next(worker: &Worker, key: ClientKey) -> Option<(Received, Application)> {
+    let mut clients = worker.clients.borrow_mut();
+    let client = clients.get_mut(key)?;
+    let received = client.waiting.pop_front();
+    if let Some(relief) = client.relief.take() {
+        relief.notify_waiters();
+    }
+    let Some(received) = received else {
+        client.driven = false;
+        client.waiting = std::collections::VecDeque::new();
+        client.waiting_bytes = 0;
+        return None;
+    };
+    client.waiting_bytes = client.waiting_bytes.saturating_sub(size(&received));
+    Some((received, client.door.application))
+}
+
+async fn socket_io(worker: &Rc<Worker>, key: ClientKey, received: Received) -> Result<(), Closing> {
+    match received {
+        Received::Connect { namespace, auth } => connect::connect(worker, key, &namespace, auth).await,
+        Received::Disconnect { namespace } => leave::namespace(worker, key, &namespace),
+        Received::Event { namespace, id, args, attachments } => {
+            command::event(worker, key, command::Incoming { namespace, id, args, attachments }).await
+        }
+        // Nothing here asks a client for an ack yet; ids nobody waits for are passed over, as the reference does.
+        Received::Ack { namespace, .. } => worker.with_socket(key, &namespace, |_| ()).ok_or(Closing::ParseError),
+        Received::Text(_) | Received::Binary(_) => Err(Closing::ParseError),
+    }
+}
+
+fn size(received: &Received) -> usize {
+    match received {
+        Received::Connect { auth, .. } => auth.as_ref().map_or(0, String::len),
+        Received::Disconnect { .. } => 0,
+        Received::Event { args, attachments, .. } | Received::Ack { args, attachments, .. } => {
+            args.len() + attachments.iter().map(bytes::Bytes::len).sum::<usize>()
+        }
+        Received::Text(text) => text.len(),
+        Received::Binary(bytes) => bytes.len(),
+    }
+}

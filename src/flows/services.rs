@@ -1,0 +1,63 @@
+//! What every flow needs and all workers share.
+
+use std::sync::Arc;
+
+use super::deliver::{Lanes, Outlet};
+use super::policy::Namespaces;
+use crate::auth::Authenticator;
+use crate::backplane::Backplane;
+use crate::clock::Clock;
+use crate::contract::VerbLimits;
+use crate::event::Partition;
+use crate::ids::{Namespace, NodeId, Tenant};
+use crate::meters::Meters;
+use crate::tasks::Tasks;
+
+/// The node's services. Built once in `app/`; everything in it is shared because it is stateless or guards itself.
+pub struct Services {
+    pub node: NodeId,
+    pub tenant: Tenant,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub meters: Meters,
+    pub backplane: Arc<dyn Backplane>,
+    pub lanes: Lanes,
+    /// Where a publication for this node alone goes: the same way as one from a lane.
+    pub outlet: Arc<dyn Outlet>,
+    pub authenticator: Authenticator,
+    pub namespaces: Namespaces,
+    pub limits: Limits,
+}
+
+/// Bounds of the flows.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub rooms_per_socket: usize,
+    pub namespaces_per_client: usize,
+    pub verbs: VerbLimits,
+    /// Packets of one client that wait for their turn; beyond it the client is not read from.
+    pub waiting_packets: usize,
+    /// Their bytes, likewise.
+    pub waiting_bytes: usize,
+}
+
+impl Services {
+    pub fn partition(&self, namespace: &Namespace) -> Arc<Partition> {
+        Partition::new(self.tenant.clone(), namespace.clone())
+    }
+}
+
+/// Ties a refusal that a client sees to the line in the log.
+pub fn correlation_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// Bytes nobody can guess.
+///
+/// # Panics
+/// If the operating system has no randomness to give; without it no secret id can be made.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system provides randomness");
+    bytes
+}

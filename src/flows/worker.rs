@@ -1,0 +1,198 @@
+//! One worker's clients, between its hub and its network.
+
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use slotmap::SecondaryMap;
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+
+use super::Services;
+use super::policy::Policy;
+use crate::auth::Identity;
+use crate::closing::Closing;
+use crate::event::{Event, Partition, Topic};
+use crate::hub::{ClientKey, Content, Encoding, Frames, Hub, SocketKey, Wheel};
+use crate::ids::{Namespace, Room, SessionId};
+use crate::session::{Due, Parsing, Received, Session, Timing};
+
+/// What one thread owns. Nothing in it is shared with other threads; borrows never live across an await.
+pub struct Worker {
+    pub index: u8,
+    pub services: Arc<Services>,
+    pub hub: RefCell<Hub>,
+    pub clients: RefCell<SecondaryMap<ClientKey, Client>>,
+    pub wheel: RefCell<Wheel>,
+    /// Something was queued; whoever owns the network writes it out when the ready input is drained.
+    pub flush: Notify,
+    /// Joins whose interest is still on its way; see `fan_out::join`.
+    pub unsettled: RefCell<HashSet<(SocketKey, Room)>>,
+    ping: Arc<Frames>,
+}
+
+/// A client beside its outbox.
+pub struct Client {
+    pub id: SessionId,
+    pub session: Session,
+    pub door: Arc<Door>,
+    pub handshake: Box<Handshake>,
+    /// One for each namespace joined.
+    pub sockets: SmallVec<[Box<SocketState>; 1]>,
+    pub(super) waiting: VecDeque<Received>,
+    pub(super) waiting_bytes: usize,
+    /// A task is working on `waiting`.
+    pub(super) driven: bool,
+    /// Wakes whoever stopped reading because too much was waiting.
+    pub(super) relief: Option<Rc<Notify>>,
+}
+
+/// What a listener's clients have in common.
+#[derive(Debug)]
+pub struct Door {
+    pub timing: Timing,
+    pub parsing: Parsing,
+    pub application: Application,
+    pub outbox_bytes_max: usize,
+}
+
+/// What is spoken inside Engine.IO.
+#[derive(Debug, Clone, Copy)]
+pub enum Application {
+    SocketIo,
+    /// Every message is answered by what the function makes of it.
+    Messages(fn(Received) -> Option<Content>),
+}
+
+/// What is known of a client from its first request.
+#[derive(Debug, Default, Clone)]
+pub struct Handshake {
+    /// The Authorization header. Never logged.
+    pub authorization: Option<String>,
+    pub address: String,
+    pub request_id: Option<String>,
+}
+
+/// A client in one namespace, beside its rooms.
+pub struct SocketState {
+    pub key: SocketKey,
+    pub partition: Arc<Partition>,
+    pub policy: Arc<Policy>,
+    pub identity: Option<Arc<Identity>>,
+    /// The payload of its CONNECT.
+    pub auth: Option<String>,
+}
+
+impl Worker {
+    pub fn new(index: u8, services: Arc<Services>) -> Self {
+        let wheel = Wheel::new(services.clock.now_ms());
+        Self {
+            index,
+            services,
+            hub: RefCell::default(),
+            clients: RefCell::default(),
+            wheel: RefCell::new(wheel),
+            flush: Notify::new(),
+            unsettled: RefCell::default(),
+            ping: Arc::new(Frames::engine(crate::protocol::engine::PING)),
+        }
+    }
+
+    /// Opens an Engine.IO session.
+    pub fn open(&self, door: &Arc<Door>, handshake: Handshake, encoding: Encoding) -> (ClientKey, SessionId) {
+        let now_ms = self.services.clock.now_ms();
+        let key = self.hub.borrow_mut().open(encoding, door.outbox_bytes_max);
+        let id = SessionId::new(self.index, super::random());
+        let session = Session::open(&door.timing, now_ms);
+        self.wheel.borrow_mut().insert(key, session.deadline_ms());
+        let client = Client {
+            id: id.clone(),
+            session,
+            door: Arc::clone(door),
+            handshake: Box::new(handshake),
+            sockets: SmallVec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            driven: false,
+            relief: None,
+        };
+        self.clients.borrow_mut().insert(key, client);
+        self.services.meters.handshakes.increment(1);
+        (key, id)
+    }
+
+    /// Queues frames for one client.
+    pub fn send(&self, key: ClientKey, frames: &Arc<Frames>) {
+        self.hub.borrow_mut().send(key, frames, false);
+        self.flush.notify_one();
+    }
+
+    /// Queues an event for one socket. In a recoverable namespace it carries the position up to which the socket was served.
+    pub fn emit(&self, socket: SocketKey, recovery: bool, event: Event) {
+        let mut hub = self.hub.borrow_mut();
+        let Some((client, namespace)) = hub.socket(socket).map(|socket| (socket.client, socket.namespace.clone()))
+        else {
+            return;
+        };
+        let frames = Frames::event(namespace.clone(), event, hub.position(&namespace).filter(|_| recovery));
+        hub.send(client, &frames, false);
+        drop(hub);
+        self.flush.notify_one();
+    }
+
+    /// Has the client's transport closed, after what is queued was tried.
+    pub fn close(&self, key: ClientKey, reason: Closing) {
+        self.hub.borrow_mut().close(key, reason);
+        self.flush.notify_one();
+    }
+
+    /// Runs what is due on the timer wheel.
+    pub fn tick(&self, fired: &mut Vec<ClientKey>) {
+        let now_ms = self.services.clock.now_ms();
+        fired.clear();
+        self.wheel.borrow_mut().advance(now_ms, fired);
+        for key in fired.drain(..) {
+            let mut clients = self.clients.borrow_mut();
+            let Some(client) = clients.get_mut(key) else { continue };
+            let due = client.session.due(&client.door.timing, now_ms);
+            let deadline_ms = client.session.deadline_ms();
+            drop(clients);
+            match due {
+                Due::Wait => {}
+                Due::Ping => self.send(key, &self.ping),
+                Due::Close(reason) => {
+                    self.close(key, reason);
+                    continue;
+                }
+            }
+            self.wheel.borrow_mut().insert(key, deadline_ms);
+        }
+    }
+
+    /// The state of the client's socket in `namespace`, as `look` wants it.
+    pub fn with_socket<T>(&self, key: ClientKey, namespace: &str, look: impl FnOnce(&SocketState) -> T) -> Option<T> {
+        let clients = self.clients.borrow();
+        let sockets = &clients.get(key)?.sockets;
+        sockets.iter().find(|socket| socket.partition.namespace.as_str() == namespace).map(|socket| look(socket))
+    }
+
+    pub fn is_unsettled(&self, socket: SocketKey, room: &Room) -> bool {
+        let unsettled = self.unsettled.borrow();
+        !unsettled.is_empty() && unsettled.contains(&(socket, room.clone()))
+    }
+
+    /// Gives up a socket's interest in rooms that it has left.
+    pub fn release(&self, partition: &Arc<Partition>, socket: SocketKey, rooms: &[Room]) {
+        let settled = rooms.iter().filter(|room| !self.is_unsettled(socket, room));
+        let topics: SmallVec<[Topic; 4]> = settled.map(Topic::of).collect();
+        self.services.lanes.release(partition, &topics);
+    }
+
+    /// Drops the state of a socket that was dismissed.
+    pub fn forget_socket(&self, key: ClientKey, namespace: &Namespace) {
+        if let Some(client) = self.clients.borrow_mut().get_mut(key) {
+            client.sockets.retain(|socket| socket.partition.namespace != *namespace);
+        }
+    }
+}

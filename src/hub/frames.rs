@@ -1,0 +1,189 @@
+//! An encoded packet, ready for the wire and shared by all its receivers.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::event::{Event, Position};
+use crate::ids::Namespace;
+use crate::protocol::socket::PacketType;
+use crate::protocol::{engine, socket, websocket};
+
+/// How a client's transport and parser want a packet; one of these for each socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// WebSocket frames, header included.
+    WebSocket,
+    /// Engine.IO payload packets; the separator goes between two, not after one.
+    Polling,
+    /// As `WebSocket`, for clients built with socket.io-msgpack-parser.
+    MsgpackWebSocket,
+    /// As `Polling`, for clients built with socket.io-msgpack-parser.
+    MsgpackPolling,
+}
+
+impl Encoding {
+    pub fn of(msgpack: bool, polling: bool) -> Self {
+        match (msgpack, polling) {
+            (false, false) => Self::WebSocket,
+            (false, true) => Self::Polling,
+            (true, false) => Self::MsgpackWebSocket,
+            (true, true) => Self::MsgpackPolling,
+        }
+    }
+
+    pub fn is_polling(self) -> bool {
+        matches!(self, Self::Polling | Self::MsgpackPolling)
+    }
+
+    pub fn is_msgpack(self) -> bool {
+        matches!(self, Self::MsgpackWebSocket | Self::MsgpackPolling)
+    }
+}
+
+/// A packet that is encoded at most once per [`Encoding`], when the first receiver needs it, and never copied after.
+#[derive(Debug)]
+pub struct Frames {
+    content: Content,
+    encoded: [OnceLock<Bytes>; 4],
+}
+
+/// What is to be encoded.
+#[derive(Debug)]
+pub enum Content {
+    /// An Engine.IO packet in its text form, such as `2` or `3probe`.
+    Engine(Cow<'static, str>),
+    /// A binary Engine.IO message.
+    Binary(Bytes),
+    /// A Socket.IO packet inside Engine.IO messages.
+    Socket {
+        kind: PacketType,
+        namespace: Namespace,
+        id: Option<u64>,
+        /// JSON text; empty if the packet has none. Attachments as placeholders.
+        data: String,
+        attachments: SmallVec<[Bytes; 0]>,
+        /// Appended as last argument of an event.
+        offset: Option<String>,
+    },
+}
+
+impl Frames {
+    pub fn new(content: Content) -> Self {
+        Self { content, encoded: [const { OnceLock::new() }; 4] }
+    }
+
+    /// An Engine.IO packet, such as `2` for a ping.
+    pub fn engine(packet: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Content::Engine(packet.into()))
+    }
+
+    /// An event for any number of sockets of a namespace.
+    pub fn event(namespace: Namespace, event: Event, offset: Option<&Position>) -> Arc<Self> {
+        let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+        let (data, attachments) = (event.args, event.attachments);
+        Arc::new(Self::new(Content::Socket {
+            kind,
+            namespace,
+            id: None,
+            data,
+            attachments,
+            offset: offset.map(ToString::to_string),
+        }))
+    }
+
+    /// The answer to an event that asked for one; `args` is a JSON array.
+    pub fn ack(namespace: Namespace, id: u64, args: String, attachments: SmallVec<[Bytes; 0]>) -> Arc<Self> {
+        let kind = if attachments.is_empty() { PacketType::Ack } else { PacketType::BinaryAck };
+        Arc::new(Self::new(Content::Socket { kind, namespace, id: Some(id), data: args, attachments, offset: None }))
+    }
+
+    /// A packet without id or attachments: CONNECT, CONNECT_ERROR, DISCONNECT. `data` is JSON text or empty.
+    pub fn control(kind: PacketType, namespace: Namespace, data: String) -> Arc<Self> {
+        let attachments = SmallVec::new();
+        Arc::new(Self::new(Content::Socket { kind, namespace, id: None, data, attachments, offset: None }))
+    }
+
+    /// The bytes in the asked form.
+    pub fn bytes(&self, encoding: Encoding) -> &Bytes {
+        self.encoded[encoding as usize].get_or_init(|| self.content.encode(encoding))
+    }
+}
+
+impl Content {
+    fn encode(&self, encoding: Encoding) -> Bytes {
+        let mut out = Vec::new();
+        match self {
+            Self::Engine(packet) => append_text(&mut out, packet, encoding),
+            Self::Binary(bytes) => append_binary(&mut out, bytes, encoding),
+            Self::Socket { kind, namespace, id, data, attachments, offset } if encoding.is_msgpack() => {
+                let (data, offset) = (some(data), offset.as_deref());
+                let packet = socket::msgpack::encode(*kind, namespace.as_str(), *id, data, attachments, offset);
+                append_binary(&mut out, &packet, encoding);
+            }
+            Self::Socket { kind, namespace, id, data, attachments, offset } => {
+                let (name, count) = (namespace.as_str(), attachments.len());
+                let packet = match kind {
+                    PacketType::Event | PacketType::BinaryEvent => {
+                        socket::encode_event(name, *id, data, count, offset.as_deref())
+                    }
+                    _ => socket::encode(*kind, name, *id, some(data), count),
+                };
+                out.reserve(packet.len() + 16 + attachments.iter().map(|bytes| bytes.len() * 2 + 16).sum::<usize>());
+                append_text(&mut out, &[engine::MESSAGE, &packet].concat(), encoding);
+                for bytes in attachments {
+                    append_binary(&mut out, bytes, encoding);
+                }
+            }
+        }
+        Bytes::from(out)
+    }
+}
+
+fn some(data: &str) -> Option<&str> {
+    (!data.is_empty()).then_some(data)
+}
+
+fn append_text(out: &mut Vec<u8>, packet: &str, encoding: Encoding) {
+    if encoding.is_polling() {
+        out.extend_from_slice(packet.as_bytes());
+    } else {
+        websocket::append_text(out, packet);
+    }
+}
+
+fn append_binary(out: &mut Vec<u8>, bytes: &[u8], encoding: Encoding) {
+    if encoding.is_polling() {
+        if !out.is_empty() {
+            out.push(engine::SEPARATOR);
+        }
+        engine::encode_binary_for_polling(bytes, out);
+    } else {
+        websocket::append_binary(out, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_encoded_for_each_transport_from_one_handle() {
+        let event = Event {
+            args: r#"["e",{"_placeholder":true,"num":0}]"#.into(),
+            attachments: SmallVec::from_vec(vec![Bytes::from_static(&[1, 2, 3, 4])]),
+        };
+        let position = "ab.5-1".parse().unwrap();
+        let frames = Frames::event(Namespace::new("/n").unwrap(), event, Some(&position));
+        let text = r#"451-/n,["e",{"_placeholder":true,"num":0},"ab.5-1"]"#;
+        let polling = frames.bytes(Encoding::Polling);
+        assert_eq!(polling, &Bytes::from([text, "\u{1e}bAQIDBA=="].concat()));
+        let mut expected = vec![0x81, u8::try_from(text.len()).unwrap()];
+        expected.extend_from_slice(text.as_bytes());
+        expected.extend_from_slice(&[0x82, 4, 1, 2, 3, 4]);
+        assert_eq!(frames.bytes(Encoding::WebSocket), &Bytes::from(expected));
+        assert_eq!(frames.bytes(Encoding::Polling).as_ptr(), polling.as_ptr(), "encoded once");
+    }
+}

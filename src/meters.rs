@@ -1,0 +1,141 @@
+//! Every metric: its name, meaning and handle. Label sets are closed; never a user, room or socket.
+
+use metrics::{Counter, Gauge, Histogram, Unit};
+
+use crate::closing::Closing;
+
+/// Ready handles, made once after the recorder is installed. Clones are reference counts.
+#[derive(Clone)]
+pub struct Meters {
+    pub clients_polling: Gauge,
+    pub clients_websocket: Gauge,
+    pub sockets: Gauge,
+    pub handshakes: Counter,
+    pub upgrades: Counter,
+    pub received_packets: Counter,
+    pub received_bytes: Counter,
+    pub sent_bytes: Counter,
+    pub deliveries: Counter,
+    pub deliveries_dropped: Counter,
+    pub outbox_overflows: Counter,
+    pub fan_out_seconds: Histogram,
+    pub publish_to_queue_seconds: Histogram,
+    pub publish_seconds: Histogram,
+    pub flush_blocked: Counter,
+}
+
+impl Meters {
+    pub fn new() -> Self {
+        describe();
+        Self {
+            clients_polling: metrics::gauge!("fanfare_clients", "transport" => "polling"),
+            clients_websocket: metrics::gauge!("fanfare_clients", "transport" => "websocket"),
+            sockets: metrics::gauge!("fanfare_sockets"),
+            handshakes: metrics::counter!("fanfare_handshakes_total"),
+            upgrades: metrics::counter!("fanfare_upgrades_total"),
+            received_packets: metrics::counter!("fanfare_received_packets_total"),
+            received_bytes: metrics::counter!("fanfare_received_bytes_total"),
+            sent_bytes: metrics::counter!("fanfare_sent_bytes_total"),
+            deliveries: metrics::counter!("fanfare_deliveries_total"),
+            deliveries_dropped: metrics::counter!("fanfare_deliveries_dropped_total"),
+            outbox_overflows: metrics::counter!("fanfare_outbox_overflows_total"),
+            fan_out_seconds: metrics::histogram!("fanfare_fan_out_seconds"),
+            publish_to_queue_seconds: metrics::histogram!("fanfare_publish_to_queue_seconds"),
+            publish_seconds: metrics::histogram!("fanfare_publish_seconds"),
+            flush_blocked: metrics::counter!("fanfare_flush_blocked_total"),
+        }
+    }
+
+    pub fn clients(&self, polling: bool) -> &Gauge {
+        if polling { &self.clients_polling } else { &self.clients_websocket }
+    }
+
+    /// A client went.
+    pub fn closed(&self, reason: Closing) {
+        metrics::counter!("fanfare_disconnects_total", "reason" => reason.name()).increment(1);
+    }
+
+    /// A CONNECT was answered; `outcome` is `ok` or the class of the refusal.
+    pub fn connect(&self, outcome: &'static str) {
+        metrics::counter!("fanfare_connects_total", "outcome" => outcome).increment(1);
+    }
+
+    /// An HTTP request to the clients' door was refused; `reason` is the refusal's name.
+    pub fn refused(&self, reason: &'static str) {
+        metrics::counter!("fanfare_requests_refused_total", "reason" => reason).increment(1);
+    }
+
+    /// An event of a client was handled; `outcome` is `ok` or an error code.
+    pub fn event(&self, outcome: &'static str) {
+        metrics::counter!("fanfare_client_events_total", "outcome" => outcome).increment(1);
+    }
+
+    /// A publish ended; `way` is the way in, `outcome` is `ok`, `duplicate` or the name of the error.
+    pub fn published(&self, way: &'static str, outcome: &'static str) {
+        metrics::counter!("fanfare_publishes_total", "way" => way, "outcome" => outcome).increment(1);
+    }
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How a metric is described to Prometheus.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Name, kind, unit and help of every metric; `docs/metrics.md` is checked against it.
+pub const METRICS: &[(&str, Kind, Unit, &str)] = &[
+    ("fanfare_clients", Kind::Gauge, Unit::Count, "Engine.IO sessions on this node, by transport"),
+    ("fanfare_sockets", Kind::Gauge, Unit::Count, "Sockets on this node: clients times the namespaces they joined"),
+    ("fanfare_rooms", Kind::Gauge, Unit::Count, "Rooms with a member on this node, summed over its workers"),
+    ("fanfare_handshakes_total", Kind::Counter, Unit::Count, "Engine.IO sessions opened"),
+    ("fanfare_upgrades_total", Kind::Counter, Unit::Count, "Sessions that moved from polling to WebSocket"),
+    ("fanfare_disconnects_total", Kind::Counter, Unit::Count, "Sessions that ended, by reason"),
+    ("fanfare_connects_total", Kind::Counter, Unit::Count, "Answers to Socket.IO CONNECT, by outcome"),
+    ("fanfare_requests_refused_total", Kind::Counter, Unit::Count, "Requests refused at the clients' door, by reason"),
+    ("fanfare_client_events_total", Kind::Counter, Unit::Count, "Events received from clients, by outcome"),
+    ("fanfare_received_packets_total", Kind::Counter, Unit::Count, "Engine.IO packets received"),
+    ("fanfare_received_bytes_total", Kind::Counter, Unit::Bytes, "Bytes of messages received from clients"),
+    ("fanfare_sent_bytes_total", Kind::Counter, Unit::Bytes, "Bytes written to clients"),
+    ("fanfare_deliveries_total", Kind::Counter, Unit::Count, "Events queued for a client"),
+    (
+        "fanfare_deliveries_dropped_total",
+        Kind::Counter,
+        Unit::Count,
+        "Events not queued: volatile, or the client is closing",
+    ),
+    ("fanfare_outbox_overflows_total", Kind::Counter, Unit::Count, "Clients closed because their outbox was full"),
+    ("fanfare_flush_blocked_total", Kind::Counter, Unit::Count, "Flushes that the network did not take at once"),
+    (
+        "fanfare_fan_out_seconds",
+        Kind::Histogram,
+        Unit::Seconds,
+        "Time to queue one publication for its sockets on one worker",
+    ),
+    (
+        "fanfare_publish_to_queue_seconds",
+        Kind::Histogram,
+        Unit::Seconds,
+        "From the publisher's clock to the sockets' outboxes",
+    ),
+    ("fanfare_publish_seconds", Kind::Histogram, Unit::Seconds, "Time until the backplane answered a publish"),
+    ("fanfare_publishes_total", Kind::Counter, Unit::Count, "Publishes by way in and outcome"),
+    ("fanfare_backplane_proven", Kind::Gauge, Unit::Count, "1 while publishes and subscriptions are proven to work"),
+];
+
+fn describe() {
+    for (name, kind, unit, help) in METRICS {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(*name, *unit, *help),
+            Kind::Gauge => metrics::describe_gauge!(*name, *unit, *help),
+            Kind::Histogram => metrics::describe_histogram!(*name, *unit, *help),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The server pings, the client answers (Engine.IO protocol 4, "Heartbeat").
+
+use super::Timing;
+use crate::closing::Closing;
+
+/// What a deadline asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing yet.
+    Wait,
+    Ping,
+    Close(Closing),
+}
+
+#[derive(Debug)]
+pub(super) enum Heartbeat {
+    PingAt(u64),
+    /// The client gets the timeout once more when it shows life in another way, once per ping.
+    Waiting {
+        until_ms: u64,
+        extended: bool,
+    },
+}
+
+impl Heartbeat {
+    pub fn start(timing: &Timing, now_ms: u64) -> Self {
+        Self::PingAt(now_ms + timing.ping_interval_ms)
+    }
+
+    /// A packet of any kind came in.
+    pub fn heard(&mut self, timing: &Timing, now_ms: u64) {
+        if let Self::Waiting { until_ms, extended: extended @ false } = self {
+            *until_ms = now_ms + timing.ping_timeout_ms;
+            *extended = true;
+        }
+    }
+
+    /// The answer to a ping; an unsolicited one changes nothing.
+    pub fn pong(&mut self, timing: &Timing, now_ms: u64) {
+        if matches!(self, Self::Waiting { .. }) {
+            *self = Self::start(timing, now_ms);
+        }
+    }
+
+    pub fn due(&mut self, timing: &Timing, now_ms: u64) -> Due {
+        match *self {
+            Self::PingAt(at_ms) if now_ms >= at_ms => {
+                *self = Self::Waiting { until_ms: now_ms + timing.ping_timeout_ms, extended: false };
+                Due::Ping
+            }
+            Self::Waiting { until_ms, .. } if now_ms >= until_ms => Due::Close(Closing::PingTimeout),
+            Self::PingAt(_) | Self::Waiting { .. } => Due::Wait,
+        }
+    }
+
+    pub fn deadline_ms(&self) -> u64 {
+        match *self {
+            Self::PingAt(at_ms) => at_ms,
+            Self::Waiting { until_ms, .. } => until_ms,
+        }
+    }
+}

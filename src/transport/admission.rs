@@ -1,0 +1,86 @@
+//! May this request go on, and what does it want? The checks of Engine.IO protocol 4 in the order of the reference.
+
+use http::header::ORIGIN;
+use http::{HeaderMap, Method};
+
+use super::options::Listener;
+use super::refusal::Refusal;
+use crate::protocol::engine::HandshakeError;
+
+/// The parameters of the protocol; all others belong to the application.
+#[derive(Debug, Default)]
+pub(super) struct Query {
+    eio: Option<String>,
+    transport: Option<String>,
+    sid: Option<String>,
+}
+
+impl Query {
+    pub fn parse(query: &str) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match &*name {
+                "EIO" => &mut parsed.eio,
+                "transport" => &mut parsed.transport,
+                "sid" => &mut parsed.sid,
+                _ => continue,
+            };
+            field.get_or_insert_with(|| value.into_owned());
+        }
+        parsed
+    }
+}
+
+/// What an admitted request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admitted<'q> {
+    OpenPolling,
+    OpenWebSocket,
+    Poll(&'q str),
+    Post(&'q str),
+    /// A WebSocket for a session that polls.
+    Upgrade(&'q str),
+}
+
+/// Whether the session exists and fits is checked by the worker that owns it.
+pub(super) fn admit<'q>(
+    listener: &Listener,
+    method: &Method,
+    headers: &HeaderMap,
+    query: &'q Query,
+    upgrades: bool,
+) -> Result<Admitted<'q>, Refusal> {
+    let protocol = Refusal::Protocol;
+    let websocket = match query.transport.as_deref() {
+        Some("polling") if listener.polling => false,
+        Some("websocket") if listener.websocket => true,
+        _ => return Err(protocol(HandshakeError::TransportUnknown)),
+    };
+    if headers.get(ORIGIN).is_some_and(|origin| origin.to_str().is_err()) {
+        return Err(protocol(HandshakeError::BadRequest));
+    }
+    let revision = query.eio.as_deref() == Some("4");
+    let Some(sid) = query.sid.as_deref() else {
+        if method != Method::GET {
+            return Err(protocol(HandshakeError::BadMethod));
+        }
+        // An upgrade that asks for polling is refused too; the reference accepts the WebSocket and closes it.
+        if websocket != upgrades {
+            return Err(protocol(HandshakeError::BadRequest));
+        }
+        if !revision {
+            return Err(protocol(HandshakeError::UnsupportedVersion));
+        }
+        return Ok(if websocket { Admitted::OpenWebSocket } else { Admitted::OpenPolling });
+    };
+    if !revision {
+        return Err(protocol(HandshakeError::BadRequest));
+    }
+    match (websocket, upgrades) {
+        (true, true) => Ok(Admitted::Upgrade(sid)),
+        (true, false) | (false, true) => Err(protocol(HandshakeError::BadRequest)),
+        (false, false) if method == Method::GET => Ok(Admitted::Poll(sid)),
+        (false, false) if method == Method::POST => Ok(Admitted::Post(sid)),
+        (false, false) => Err(Refusal::Method),
+    }
+}

@@ -1,0 +1,296 @@
+//! A worker's connections: which client is reached how, and writing out what its outbox holds.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{ErrorKind, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use slotmap::SecondaryMap;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+
+use super::mailbox::Mailboxes;
+use super::options::Options;
+use crate::closing::Closing;
+use crate::flows::{Worker, leave};
+use crate::hub::ClientKey;
+use crate::ids::SessionId;
+use crate::protocol::engine;
+use crate::protocol::websocket::close_frame;
+
+/// One worker's side of the network.
+pub(super) struct Local {
+    pub worker: Rc<Worker>,
+    pub options: Arc<Options>,
+    pub mailboxes: Mailboxes,
+    pub links: RefCell<SecondaryMap<ClientKey, Link>>,
+    pub sessions: RefCell<HashMap<SessionId, ClientKey>>,
+    /// What clients without a pending poll still have to be told, by session, until when (milliseconds).
+    pub farewells: RefCell<HashMap<SessionId, (Bytes, u64)>>,
+    /// Every read goes through this one buffer; an idle connection holds none.
+    pub read_buffer: RefCell<Vec<u8>>,
+}
+
+/// How a client is reached.
+pub(super) enum Link {
+    Polling(Polling),
+    WebSocket(Rc<Wire>),
+}
+
+#[derive(Default)]
+pub(super) struct Polling {
+    /// The pending GET.
+    pub poll: Option<oneshot::Sender<Bytes>>,
+    /// A POST is under way.
+    pub posting: bool,
+    /// A WebSocket is probing: idle polls are released, and when the session ends the probe is told.
+    pub probe: Option<Rc<Notify>>,
+}
+
+/// A client's WebSocket. The task that reads it and the worker that writes it share this.
+pub(super) struct Wire {
+    pub io: TcpStream,
+    /// The link is gone; the reading task finishes the closing handshake and ends.
+    pub stop: Notify,
+}
+
+/// Most frames that go out in one write.
+const SLICES: usize = 64;
+
+/// How long an undelivered last packet is kept for a polling client, as in the reference.
+const FAREWELL_MS: u64 = 30_000;
+
+/// Farewells kept at once; beyond it clients learn of their end by the session being unknown.
+const FAREWELLS_MAX: usize = 4_096;
+
+impl Local {
+    pub fn new(worker: Rc<Worker>, options: Arc<Options>, mailboxes: Mailboxes) -> Self {
+        Self {
+            worker,
+            options,
+            mailboxes,
+            links: RefCell::default(),
+            sessions: RefCell::default(),
+            farewells: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+        }
+    }
+
+    /// Writes out everything that is queued: one vectored write for each client that has something.
+    pub fn flush(self: &Rc<Self>, dirty: &mut Vec<ClientKey>) {
+        dirty.clear();
+        self.worker.hub.borrow_mut().take_dirty(dirty);
+        for key in dirty.drain(..) {
+            self.flush_client(key);
+        }
+    }
+
+    fn flush_client(self: &Rc<Self>, key: ClientKey) {
+        let mut links = self.links.borrow_mut();
+        match links.get_mut(key) {
+            Some(Link::WebSocket(wire)) => {
+                let wire = Rc::clone(wire);
+                drop(links);
+                self.flush_wire(key, &wire);
+            }
+            Some(Link::Polling(polling)) => {
+                self.answer_poll(key, polling);
+                drop(links);
+                self.finish_if_closing(key);
+            }
+            None => {}
+        }
+    }
+
+    /// Answers the pending poll with what is queued, if both are there.
+    pub fn answer_poll(&self, key: ClientKey, polling: &mut Polling) {
+        let mut hub = self.worker.hub.borrow_mut();
+        let Some(outbox) = hub.outbox(key) else { return };
+        if outbox.is_empty() || outbox.closing().is_some() {
+            return;
+        }
+        // The request was given up meanwhile: what is queued waits for the session's end or the next poll.
+        if polling.poll.as_ref().is_none_or(oneshot::Sender::is_closed) {
+            return;
+        }
+        if let (Some(poll), Some((payload, _))) = (polling.poll.take(), outbox.take_payload()) {
+            self.worker.services.meters.sent_bytes.increment(payload.len() as u64);
+            let _ = poll.send(payload);
+        }
+    }
+
+    /// Writes a WebSocket client's outbox as far as the network takes it.
+    fn flush_wire(self: &Rc<Self>, key: ClientKey, wire: &Rc<Wire>) {
+        let mut hub = self.worker.hub.borrow_mut();
+        let Some(outbox) = hub.outbox(key) else { return };
+        if outbox.blocked {
+            // The task that waits for the network goes on; only a client that must go does not wait for it.
+            let hopeless = outbox.closing() == Some(Closing::SlowConsumer);
+            drop(hub);
+            if hopeless {
+                self.finish(key);
+            }
+            return;
+        }
+        while !outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = outbox.slices(&mut slices);
+            match wire.io.try_write_vectored(&slices[..filled]) {
+                Ok(written) => {
+                    outbox.advance(written);
+                    self.worker.services.meters.sent_bytes.increment(written as u64);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    outbox.blocked = true;
+                    drop(hub);
+                    self.worker.services.meters.flush_blocked.increment(1);
+                    self.worker.services.tasks.spawn_local(Rc::clone(self).unblock(key, Rc::clone(wire)));
+                    return;
+                }
+                Err(_) => {
+                    outbox.close(Closing::TransportError);
+                    break;
+                }
+            }
+        }
+        drop(hub);
+        self.finish_if_closing(key);
+    }
+
+    /// Waits until the network takes more, as long as it takes anything at all in time.
+    async fn unblock(self: Rc<Self>, key: ClientKey, wire: Rc<Wire>) {
+        let stall = Duration::from_millis(self.options.stall_ms);
+        let writable = tokio::select! {
+            biased;
+            () = wire.stop.notified() => {
+                // The reading task waits for the same signal.
+                wire.stop.notify_one();
+                return;
+            }
+            outcome = tokio::time::timeout(stall, wire.io.writable()) => matches!(outcome, Ok(Ok(()))),
+        };
+        if let Some(outbox) = self.worker.hub.borrow_mut().outbox(key) {
+            outbox.blocked = false;
+            if !writable {
+                outbox.close(Closing::SlowConsumer);
+            }
+        }
+        if writable { self.flush_wire(key, &wire) } else { self.finish(key) }
+    }
+
+    fn finish_if_closing(self: &Rc<Self>, key: ClientKey) {
+        let closing = self.worker.hub.borrow_mut().outbox(key).is_some_and(|outbox| outbox.closing().is_some());
+        if closing {
+            self.finish(key);
+        }
+    }
+
+    /// Ends a client: its transport is closed in the way of its kind, and it leaves everything.
+    pub fn finish(self: &Rc<Self>, key: ClientKey) {
+        let Some(link) = self.links.borrow_mut().remove(key) else { return };
+        let (reason, rest, whole) = {
+            let mut hub = self.worker.hub.borrow_mut();
+            let Some(outbox) = hub.outbox(key) else { return };
+            let whole = outbox.is_empty();
+            (
+                outbox.closing().unwrap_or(Closing::TransportClose),
+                matches!(link, Link::Polling(_)).then(|| outbox.take_payload()).flatten().map(|(payload, _)| payload),
+                whole,
+            )
+        };
+        let id = self.worker.clients.borrow().get(key).map(|client| client.id.clone());
+        match link {
+            Link::WebSocket(wire) => {
+                self.worker.services.meters.clients_websocket.decrement(1);
+                say_goodbye(&wire, reason, whole);
+                wire.stop.notify_one();
+            }
+            Link::Polling(polling) => {
+                self.worker.services.meters.clients_polling.decrement(1);
+                if let Some(probe) = &polling.probe {
+                    probe.notify_one();
+                }
+                let payload = last_payload(rest, reason);
+                match polling.poll {
+                    Some(poll) => {
+                        let _ = poll.send(payload);
+                    }
+                    None => self.keep_farewell(id.as_ref(), payload, reason),
+                }
+            }
+        }
+        if let Some(id) = id {
+            self.sessions.borrow_mut().remove(&id);
+        }
+        leave::client(&self.worker, key, reason);
+    }
+
+    /// A client that the server sent away learns so with its next poll; one that broke the protocol finds no session.
+    fn keep_farewell(&self, id: Option<&SessionId>, payload: Bytes, reason: Closing) {
+        let ours = matches!(reason, Closing::ServerDisconnect | Closing::Drain | Closing::Unavailable);
+        let mut farewells = self.farewells.borrow_mut();
+        if let Some(id) = id.filter(|_| ours && farewells.len() < FAREWELLS_MAX) {
+            let until_ms = self.worker.services.clock.now_ms() + FAREWELL_MS;
+            farewells.insert(id.clone(), (payload, until_ms));
+        }
+    }
+
+    /// Forgets farewells that nobody fetched.
+    pub fn sweep(&self) {
+        let now_ms = self.worker.services.clock.now_ms();
+        self.farewells.borrow_mut().retain(|_, (_, until_ms)| *until_ms > now_ms);
+    }
+
+    /// Enters a session's transport.
+    pub fn attach(&self, key: ClientKey, id: SessionId, link: Link) {
+        let polling = matches!(link, Link::Polling(_));
+        self.worker.services.meters.clients(polling).increment(1);
+        self.sessions.borrow_mut().insert(id, key);
+        self.links.borrow_mut().insert(key, link);
+    }
+
+    /// The client of a session on this worker.
+    pub fn find(&self, sid: &str) -> Option<ClientKey> {
+        self.sessions.borrow().get(sid).copied()
+    }
+}
+
+/// Large enough that a full socket buffer is read in few calls.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// A close frame without a code, as the reference sends it, or with the code that says what was wrong (RFC 6455, section 7.4).
+fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
+    use crate::protocol::websocket::CloseCode;
+    let code = match reason {
+        // It said goodbye itself and was answered, or is beyond being told.
+        Closing::TransportClose | Closing::TransportError => None,
+        Closing::TooLarge => Some(Some(CloseCode::TOO_BIG)),
+        Closing::InvalidText => Some(Some(CloseCode::INVALID_PAYLOAD)),
+        Closing::ProtocolViolation => Some(Some(CloseCode::PROTOCOL_ERROR)),
+        Closing::PingTimeout
+        | Closing::ParseError
+        | Closing::ConnectTimeout
+        | Closing::SlowConsumer
+        | Closing::ServerDisconnect
+        | Closing::Drain
+        | Closing::Unavailable => Some(None),
+    };
+    // A frame inside a half-written one would be read as part of it.
+    if let Some(code) = code.filter(|_| whole) {
+        let _ = wire.io.try_write(&close_frame(code, ""));
+    }
+    let _ = socket2::SockRef::from(&wire.io).shutdown(std::net::Shutdown::Write);
+}
+
+/// What a polling client gets last: what was queued, then `1`, or `6` where the client itself asked to close.
+fn last_payload(rest: Option<Bytes>, reason: Closing) -> Bytes {
+    let last = if reason == Closing::TransportClose { engine::NOOP } else { engine::CLOSE };
+    let Some(rest) = rest else { return Bytes::from_static(last.as_bytes()) };
+    let mut payload = rest.to_vec();
+    payload.push(engine::SEPARATOR);
+    payload.extend_from_slice(last.as_bytes());
+    payload.into()
+}

@@ -1,0 +1,249 @@
+//! HTTP long-polling (Engine.IO protocol 4, "HTTP long-polling"): one GET that waits for packets, POSTs that bring them.
+//!
+//! A request may arrive at any worker; what it asks for is done on the worker that owns the session.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+
+use super::links::{Link, Local, Polling};
+use super::refusal::Refusal;
+use super::request::{Entrance, Reply, ok};
+use crate::closing::Closing;
+use crate::flows::{Handshake, inbound};
+use crate::hub::{ClientKey, Encoding};
+use crate::ids::SessionId;
+use crate::protocol::engine::{self, HandshakeError};
+use crate::session::Speaks;
+
+const UNKNOWN: Refusal = Refusal::Protocol(HandshakeError::SessionUnknown);
+const BAD_REQUEST: Refusal = Refusal::Protocol(HandshakeError::BadRequest);
+
+/// A new session. The answer holds the open packet and nothing else: some clients read it as one packet.
+pub(super) fn open(entrance: &Entrance, handshake: Handshake) -> Result<Reply, Refusal> {
+    let local = &entrance.local;
+    local.admit_handshake()?;
+    let door = &entrance.listener.door;
+    let encoding = Encoding::of(door.parsing.speaks == Speaks::MsgpackSocketIo, true);
+    let (key, id) = local.worker.open(door, handshake, encoding);
+    let body = open_packet(entrance, &id, entrance.listener.websocket);
+    local.attach(key, id, Link::Polling(Polling::default()));
+    Ok(ok("text/plain; charset=UTF-8", body.into()))
+}
+
+/// `upgradable`: the client may go on to WebSocket.
+pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool) -> String {
+    let door = &entrance.listener.door;
+    engine::open_packet(&engine::Handshake {
+        sid: id.as_str(),
+        upgrades: if upgradable { &["websocket"] } else { &[] },
+        ping_interval_ms: door.timing.ping_interval_ms,
+        ping_timeout_ms: door.timing.ping_timeout_ms,
+        max_payload_bytes: door.parsing.payload_bytes_max as u64,
+    })
+}
+
+/// GET: waits for packets.
+pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusal> {
+    let sid = sid.to_owned();
+    let owner = Owner::of(&entrance.local, &sid)?;
+    let waiting = {
+        let sid = sid.clone();
+        owner.ask(move |local| begin_poll(local, &sid)).await??
+    };
+    // If the client gives the request up, this future is dropped and the session ends.
+    let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
+    let payload = waiting.await;
+    abandoned.disarm();
+    Ok(ok("text/plain; charset=UTF-8", payload.map_err(|_| UNKNOWN)?))
+}
+
+fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, Refusal> {
+    let (sender, receiver) = oneshot::channel();
+    let Some(key) = local.find(sid) else {
+        let (payload, _) = local.farewells.borrow_mut().remove(sid).ok_or(UNKNOWN)?;
+        let _ = sender.send(payload);
+        return Ok(receiver);
+    };
+    let mut links = local.links.borrow_mut();
+    let Some(Link::Polling(polling)) = links.get_mut(key) else { return Err(BAD_REQUEST) };
+    if polling.poll.is_some() {
+        drop(links);
+        local.worker.close(key, Closing::ParseError);
+        local.finish(key);
+        return Err(Refusal::Overlap);
+    }
+    polling.poll = Some(sender);
+    local.answer_poll(key, polling);
+    Ok(receiver)
+}
+
+/// POST: brings packets.
+pub(super) async fn post(entrance: &Entrance, sid: &str, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    let owner = Owner::of(&entrance.local, sid)?;
+    let binary = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/octet-stream"));
+    let sid = sid.to_owned();
+    {
+        let sid = sid.clone();
+        owner.ask(move |local| begin_post(local, &sid, binary)).await??;
+    }
+    let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
+    let limit = entrance.listener.door.parsing.payload_bytes_max;
+    let body = Limited::new(request.into_body(), limit).collect().await;
+    let body = match body {
+        Ok(body) => Some(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => None,
+        // Cut off in the middle: what was sent is lost, so the session ends and the client starts over.
+        Err(_) => return Err(BAD_REQUEST),
+    };
+    let too_large = body.is_none();
+    let taken = {
+        let sid = sid.clone();
+        owner.ask(move |local| finish_post(local, &sid, body)).await?
+    };
+    abandoned.disarm();
+    if too_large {
+        return Err(Refusal::TooLarge);
+    }
+    // Held back while the client has too much waiting already.
+    let _ = taken.await;
+    Ok(ok("text/html", Bytes::from_static(b"ok")))
+}
+
+fn begin_post(local: &Rc<Local>, sid: &str, binary: bool) -> Result<(), Refusal> {
+    let key = local.find(sid).ok_or(UNKNOWN)?;
+    let mut links = local.links.borrow_mut();
+    let Some(Link::Polling(polling)) = links.get_mut(key) else { return Err(BAD_REQUEST) };
+    if polling.posting || binary {
+        drop(links);
+        local.worker.close(key, Closing::ParseError);
+        local.finish(key);
+        return Err(if binary { Refusal::ContentType } else { Refusal::Overlap });
+    }
+    polling.posting = true;
+    Ok(())
+}
+
+/// Takes the packets of a body; `None` was too large. The receiver resolves when the client may send more.
+fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Receiver<()> {
+    let (taken, wait) = oneshot::channel();
+    let Some(key) = local.find(sid) else { return wait };
+    if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
+        polling.posting = false;
+    }
+    let Some(body) = body else { return wait };
+    local.worker.services.meters.received_bytes.increment(body.len() as u64);
+    if let Err(reason) = take_payload(local, key, &body) {
+        local.worker.close(key, reason);
+        local.finish(key);
+        return wait;
+    }
+    if inbound::congestion(&local.worker, key).is_some() {
+        let local = Rc::clone(local);
+        let worker = Rc::clone(&local.worker);
+        worker.services.tasks.spawn_local(async move {
+            while let Some(relief) = inbound::congestion(&local.worker, key) {
+                relief.notified().await;
+            }
+            let _ = taken.send(());
+        });
+    }
+    wait
+}
+
+/// Packets before a faulty one count.
+fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<(), Closing> {
+    let body = std::str::from_utf8(body).map_err(|_| Closing::ParseError)?;
+    for packet in engine::decode_payload(body) {
+        inbound::receive(&local.worker, key, packet.map_err(|_| Closing::ParseError)?)?;
+    }
+    Ok(())
+}
+
+/// The worker that owns a session.
+pub(super) struct Owner {
+    local: Rc<Local>,
+    worker: u8,
+}
+
+impl Owner {
+    pub fn of(local: &Rc<Local>, sid: &str) -> Result<Self, Refusal> {
+        let worker = SessionId::worker(sid).filter(|worker| usize::from(*worker) < local.mailboxes.len());
+        Ok(Self { local: Rc::clone(local), worker: worker.ok_or(UNKNOWN)? })
+    }
+
+    pub fn is_here(&self) -> bool {
+        self.worker == self.local.worker.index
+    }
+
+    /// Asks the owner, which may be this worker.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Rc<Local>) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if self.is_here() {
+            return Ok(work(&self.local));
+        }
+        let (reply, answer) = oneshot::channel();
+        let sent = self.local.mailboxes.run(self.worker, |local| {
+            let _ = reply.send(work(local));
+        });
+        if !sent.await {
+            return Err(UNKNOWN);
+        }
+        answer.await.map_err(|_| UNKNOWN)
+    }
+
+    fn tell(&self, work: impl FnOnce(&Rc<Local>) + Send + 'static) {
+        if self.is_here() { work(&self.local) } else { self.local.mailboxes.try_run(self.worker, work) }
+    }
+}
+
+/// Ends the session if the request it guards is dropped before its time: Engine.IO packets have no ids, so a lost request
+/// cannot be repeated.
+struct Abandoned<'a> {
+    owner: &'a Owner,
+    sid: &'a str,
+    armed: bool,
+}
+
+impl Abandoned<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let sid = self.sid.to_owned();
+            self.owner.tell(move |local| {
+                if let Some(key) = local.find(&sid) {
+                    local.worker.close(key, Closing::TransportError);
+                    local.finish(key);
+                }
+            });
+        }
+    }
+}
+
+impl Local {
+    /// Whether a new session may be opened now.
+    pub fn admit_handshake(&self) -> Result<(), Refusal> {
+        let services = &self.worker.services;
+        // Counted by worker: the connections are spread evenly, and nobody has to share a counter.
+        let full = self.worker.hub.borrow().client_count() >= self.options.clients_max.div_ceil(self.mailboxes.len());
+        if full || services.tasks.is_stopping() || services.backplane.proven().is_err() {
+            return Err(Refusal::Unavailable);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! One HTTP request: to the Engine.IO endpoint, or to the rest of the gateway.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use super::admission::{Admitted, Query, admit};
+use super::links::Local;
+use super::options::Listener;
+use super::refusal::Refusal;
+use super::{polling, upgrade, websocket};
+use crate::auth::Origin;
+use crate::flows::Handshake;
+
+pub(super) type Reply = Response<Body>;
+
+/// What every request of a connection shares.
+pub(super) struct Entrance {
+    pub local: Rc<Local>,
+    pub listener: Rc<Listener>,
+    /// Everything that is not Engine.IO.
+    pub router: axum::Router,
+    pub peer: SocketAddr,
+}
+
+/// Serves one request.
+pub(super) async fn serve(entrance: Rc<Entrance>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    if !request.uri().path().starts_with(&entrance.listener.path) {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(axum::extract::ConnectInfo(entrance.peer));
+        return entrance.router.clone().oneshot(request).await;
+    }
+    let headers = request.headers();
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let (allowed, cors) = match entrance.listener.origins.decide(origin) {
+        Origin::Allowed(cors) => (true, cors),
+        Origin::Denied(cors) => (false, cors),
+    };
+    let cors = cors.headers();
+    if request.method() == Method::OPTIONS {
+        return Ok(preflight(&entrance, origin, headers));
+    }
+    let mut reply = engine(&entrance, request, allowed).await;
+    for (name, value) in cors {
+        insert(reply.headers_mut(), name, value);
+    }
+    Ok(reply)
+}
+
+async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allowed: bool) -> Reply {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let upgrades = request.headers().contains_key(http::header::UPGRADE);
+    let meters = &entrance.local.worker.services.meters;
+    let refused = |refusal: Refusal| {
+        meters.refused(refusal.name());
+        if upgrades { refusal.upgrade_reply() } else { refusal.reply() }
+    };
+    let listener = &entrance.listener;
+    if upgrades && listener.check_websocket_origin && !origin_allowed {
+        return refused(Refusal::Origin);
+    }
+    let admitted = match admit(listener, request.method(), request.headers(), &query, upgrades) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refused(refusal),
+    };
+    let handshake = || handshake(entrance, request.headers());
+    let outcome = match admitted {
+        Admitted::OpenPolling => polling::open(entrance, handshake()),
+        Admitted::Poll(sid) => polling::poll(entrance, sid).await,
+        Admitted::Post(sid) => polling::post(entrance, sid, request).await,
+        Admitted::OpenWebSocket => {
+            let handshake = handshake();
+            websocket::open(entrance, request, handshake)
+        }
+        Admitted::Upgrade(sid) => upgrade::probe(entrance, sid, request).await,
+    };
+    outcome.unwrap_or_else(refused)
+}
+
+fn handshake(entrance: &Entrance, headers: &HeaderMap) -> Handshake {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Handshake {
+        authorization: text(AUTHORIZATION),
+        address: entrance.peer.ip().to_string(),
+        request_id: text(HeaderName::from_static("x-request-id")).filter(|id| id.len() <= 128),
+    }
+}
+
+fn preflight(entrance: &Entrance, origin: Option<&str>, headers: &HeaderMap) -> Reply {
+    let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    if let Some(preflight) = entrance.listener.origins.preflight(origin, asked) {
+        for (name, value) in preflight.headers() {
+            insert(reply.headers_mut(), name, &value);
+        }
+    }
+    reply
+}
+
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        headers.append(name, value);
+    }
+}
+
+/// A 200 of the polling transport.
+pub(super) fn ok(content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Body::from(body));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}

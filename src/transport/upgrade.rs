@@ -1,0 +1,198 @@
+//! From polling to WebSocket without losing a packet (Engine.IO protocol 4, "Upgrade").
+//!
+//! ```text
+//! client            WebSocket        polling
+//!   2probe ───────────►│                │
+//!   ◄──────────── 3probe                │   every idle poll is now released with 6, again and again:
+//!   (pauses polling)   │                │   the client may have polled once more before it paused
+//!   5 ────────────────►│  switch: the outbox goes out here from now on
+//! ```
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::links::{Link, Local, Wire};
+use super::polling::Owner;
+use super::refusal::Refusal;
+use super::request::{Entrance, Reply};
+use super::websocket::{limits, run, take_over};
+use crate::hub::{ClientKey, Encoding};
+use crate::protocol::engine;
+use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, close_frame, text_frame};
+
+/// How often idle polls are released while a WebSocket probes, as in the reference.
+const RELEASE: Duration = Duration::from_millis(100);
+
+/// A WebSocket for a session that polls.
+pub(super) async fn probe(entrance: &Rc<Entrance>, sid: &str, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    let accept = check_upgrade(request.method(), request.version(), request.headers()).map_err(Refusal::Upgrade)?;
+    let owner = Owner::of(&entrance.local, sid)?;
+    let known = {
+        let sid = sid.to_owned();
+        owner.ask(move |local| local.find(&sid).is_some()).await?
+    };
+    if !known {
+        return Err(Refusal::Protocol(engine::HandshakeError::SessionUnknown));
+    }
+    let reply = accept.response();
+    let upgraded = hyper::upgrade::on(request);
+    let (local, sid) = (Rc::clone(&entrance.local), sid.to_owned());
+    let payload_bytes_max = entrance.listener.door.parsing.payload_bytes_max;
+    let timeout = Duration::from_millis(entrance.listener.upgrade_timeout_ms);
+    entrance.local.worker.services.tasks.spawn_local(async move {
+        let Some((io, leftover)) = take_over(upgraded).await else { return };
+        let attempt = Attempt { sid, leftover, limits: limits(payload_bytes_max), timeout };
+        if owner.is_here() {
+            attempt.start(&local, io);
+        } else if let Ok(io) = io.into_std() {
+            // The connection moves to the worker that owns the session, and stays there.
+            let _ = owner.ask(move |local| TcpStream::from_std(io).map(|io| attempt.start(local, io))).await;
+        }
+    });
+    Ok(reply)
+}
+
+struct Attempt {
+    sid: String,
+    leftover: Bytes,
+    limits: Limits,
+    timeout: Duration,
+}
+
+impl Attempt {
+    /// On the owner's thread. A second WebSocket, or one for a session that does not poll, is closed without disturbing the
+    /// session.
+    fn start(self, local: &Rc<Local>, io: TcpStream) {
+        let ended = Rc::new(Notify::new());
+        let key = local.find(&self.sid).filter(|key| {
+            let mut links = local.links.borrow_mut();
+            match links.get_mut(*key) {
+                Some(Link::Polling(polling)) if polling.probe.is_none() => {
+                    polling.probe = Some(Rc::clone(&ended));
+                    true
+                }
+                _ => false,
+            }
+        });
+        let Some(key) = key else {
+            let _ = io.try_write(&close_frame(None, ""));
+            return;
+        };
+        let (local, tasks) = (Rc::clone(local), local.worker.services.tasks.clone());
+        tasks.spawn_local(async move {
+            let mut reader = Reader::default();
+            let timeout = self.timeout;
+            let switched = tokio::select! {
+                biased;
+                () = ended.notified() => None,
+                switched = tokio::time::timeout(timeout, self.watch(&local, key, &io, &mut reader)) => switched.ok().flatten(),
+            };
+            match switched {
+                Some(rest) => switch(local, key, io, reader, self.limits, rest).await,
+                None => {
+                    if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
+                        polling.probe = None;
+                    }
+                    let _ = io.try_write(&close_frame(None, ""));
+                }
+            }
+        });
+    }
+
+    /// Reads the probe and the upgrade, releasing idle polls between the two. Returns what followed the upgrade packet;
+    /// `None` for anything else than these two packets.
+    async fn watch(&self, local: &Rc<Local>, key: ClientKey, io: &TcpStream, reader: &mut Reader) -> Option<Vec<u8>> {
+        let mut probed = false;
+        let mut pending = self.leftover.to_vec();
+        loop {
+            match step(reader, &self.limits, &mut pending, io, &mut probed) {
+                ControlFlow::Break(rest) => return rest,
+                ControlFlow::Continue(()) => {}
+            }
+            if probed {
+                release_poll(local, key);
+            }
+            tokio::select! {
+                biased;
+                readable = io.readable() => {
+                    readable.ok()?;
+                    let mut buffer = local.read_buffer.borrow_mut();
+                    match io.try_read(&mut buffer) {
+                        Ok(0) => return None,
+                        Ok(count) => pending = buffer[..count].to_vec(),
+                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                        Err(_) => return None,
+                    }
+                }
+                () = tokio::time::sleep(RELEASE), if probed => {}
+            }
+        }
+    }
+}
+
+/// Handles what is in `pending`.
+fn step(
+    reader: &mut Reader,
+    limits: &Limits,
+    pending: &mut Vec<u8>,
+    io: &TcpStream,
+    probed: &mut bool,
+) -> ControlFlow<Option<Vec<u8>>> {
+    let mut bytes = std::mem::take(pending);
+    let mut input = Input::new(&mut bytes);
+    loop {
+        match reader.next(&mut input, limits) {
+            Ok(None) => return ControlFlow::Continue(()),
+            Ok(Some(Message::Text(text))) if text == engine::PROBE_PING => {
+                if io.try_write(&text_frame(engine::PROBE_PONG)).is_err() {
+                    return ControlFlow::Break(None);
+                }
+                *probed = true;
+            }
+            Ok(Some(Message::Text(text))) if text == engine::UPGRADE && *probed => {
+                return ControlFlow::Break(Some(input.rest().to_vec()));
+            }
+            Ok(Some(_)) | Err(_) => return ControlFlow::Break(None),
+        }
+    }
+}
+
+/// An idle poll is answered with a noop, so that the client's polling comes to rest.
+fn release_poll(local: &Local, key: ClientKey) {
+    if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
+        local.answer_poll(key, polling);
+        if let Some(poll) = polling.poll.take() {
+            let _ = poll.send(Bytes::from_static(engine::NOOP.as_bytes()));
+        }
+    }
+}
+
+/// The session's packets go over the WebSocket from now on.
+async fn switch(local: Rc<Local>, key: ClientKey, io: TcpStream, reader: Reader, limits: Limits, rest: Vec<u8>) {
+    release_poll(&local, key);
+    let wire = Rc::new(Wire { io, stop: Notify::new() });
+    if local.links.borrow_mut().insert(key, Link::WebSocket(Rc::clone(&wire))).is_none() {
+        local.links.borrow_mut().remove(key);
+        return;
+    }
+    {
+        let mut hub = local.worker.hub.borrow_mut();
+        let Some(outbox) = hub.outbox(key) else { return };
+        let encoding = Encoding::of(outbox.encoding().is_msgpack(), false);
+        outbox.switch(encoding);
+        hub.touch(key);
+    }
+    let meters = &local.worker.services.meters;
+    meters.upgrades.increment(1);
+    meters.clients_polling.decrement(1);
+    meters.clients_websocket.increment(1);
+    local.worker.flush.notify_one();
+    run(local, key, wire, reader, limits, rest.into()).await;
+}
