@@ -105,7 +105,8 @@ impl Library {
         deadline: Duration,
     ) -> Result<(Value, u32), Error> {
         let client = client.with_options(&options(deadline));
-        let mut whole = false;
+        // WAIT runs even where the script before it is unknown, so there is no time for a second try.
+        let mut whole = self.runs_as_scripts();
         for attempt in 0..2 {
             let pipeline = Pipeline::from(client.clone());
             let (command_line, args) = self.request(call, whole);
