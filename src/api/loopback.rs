@@ -66,9 +66,8 @@ mod tests {
     use super::*;
 
     fn local(peer: &str, headers: &[(&'static str, &'static str)]) -> bool {
-        let headers = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        });
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), http::HeaderValue::from_static(value)));
         is_local(peer.parse().ok(), &Uri::from_static("/api/v1/publish"), &headers.collect())
     }
 
@@ -94,7 +93,9 @@ mod tests {
             assert!(!local("127.0.0.1:5", &[("host", host)]), "{host}");
         }
         assert!(!local("127.0.0.1:5", &[]));
-        for origin in ["https://evil.example", "null", "", "http://localhost.evil.example", "http://10.0.0.7", "file://"] {
+        for origin in
+            ["https://evil.example", "null", "", "http://localhost.evil.example", "http://10.0.0.7", "file://"]
+        {
             assert!(!local("127.0.0.1:5", &[("host", "localhost"), ("origin", origin)]), "{origin}");
         }
         for proxy in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {

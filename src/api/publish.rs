@@ -32,16 +32,18 @@ struct Accepted {
 }
 
 pub(super) async fn one(State(gate): State<Arc<Gate>>, request: Request<Body>) -> Response {
-    let served = async {
+    let read = async {
         let hints = hints(request.headers())?;
         let (publisher, body) = receive(&gate, request).await?;
         gate.charge(&publisher, 1);
         let asked = Asked::read(text_of(&body, 0)?, hints, gate.services.clock.wall_ms())?;
-        let asked = gate.admit(&publisher, asked)?;
-        gate.publish(asked).await
+        gate.admit(&publisher, asked)
     };
-    match served.await {
-        Ok(accepted) => json(StatusCode::OK, &accepted),
+    match read.await {
+        Ok(asked) => match gate.publish(asked).await {
+            Ok(accepted) => json(StatusCode::OK, &accepted),
+            Err(refusal) => refusal.into_response(),
+        },
         Err(refusal) => gate.refuse(refusal).into_response(),
     }
 }

@@ -14,9 +14,14 @@ use crate::ids::Namespace;
 
 /// Somebody who proved who they are, or need not.
 pub(super) enum Publisher<'a> {
-    Key { name: &'a str, namespaces: &'a [String] },
+    Key {
+        name: &'a str,
+        namespaces: &'a [String],
+    },
     /// A service token; `name` is its issuer and subject.
-    Service { name: String },
+    Service {
+        name: String,
+    },
     Local,
 }
 
@@ -76,8 +81,8 @@ impl<'a> Publisher<'a> {
 fn credential(headers: &HeaderMap) -> Result<Option<String>, auth::Refusal> {
     let text = |value: &http::HeaderValue| value.to_str().map(str::to_owned).map_err(|_| auth::Refusal::Malformed);
     match headers.get("x-api-key").map(text).transpose()? {
-        Some(key) => Ok(Some(key)),
-        None => {
+        Some(key) if !key.is_empty() => Ok(Some(key)),
+        _ => {
             let authorization = headers.get(AUTHORIZATION).map(text).transpose()?;
             auth::token_from(None, authorization.as_deref())
         }

@@ -54,8 +54,7 @@ impl Rates {
         // Should so many publish at once, the newcomers share one bucket.
         let known = self.buckets.len() < BUCKETS_MAX || self.buckets.contains_key(publisher);
         let name = if known { publisher } else { "" };
-        let bucket =
-            self.buckets.entry(name.to_owned()).or_insert(Bucket { level: per_s * ONE, filled_ms: now_ms });
+        let bucket = self.buckets.entry(name.to_owned()).or_insert(Bucket { level: per_s * ONE, filled_ms: now_ms });
         bucket.fill(per_s, now_ms);
         bucket
     }
