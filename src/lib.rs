@@ -28,6 +28,7 @@ pub mod ingest;
 pub mod memory;
 pub mod meters;
 pub mod protocol;
+pub mod redis;
 pub mod session;
 pub mod tasks;
 pub mod telemetry;

@@ -19,6 +19,8 @@ mod backfill;
 mod checks;
 mod queue;
 mod recent;
+#[cfg(test)]
+mod simulation;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -108,7 +110,7 @@ impl Lane {
     /// Heads and announcements come by different ways, so these heads may be older than the lane: they never end an epoch.
     pub fn confirm(&mut self, topics: &[Topic], heads: &Heads, now_ms: u64) {
         if self.epoch.is_none() {
-            self.meet_epoch(heads.epoch.as_ref(), heads.last);
+            self.meet_epoch(heads.epoch.as_ref(), heads.last, heads.last);
         }
         let same = heads.epoch == self.epoch;
         if same && !self.topics.any_confirmed() {
@@ -119,12 +121,20 @@ impl Lane {
         if !same {
             self.checks.hurry(now_ms);
         }
+        self.checks.extend();
+        if self.topics.take_doubted(topics) {
+            // Something may have been lost after these heads were read, and the barrier then did not ask for these topics.
+            self.checks.doubt();
+            self.queue.put_back(Item::Barrier);
+        }
         for (topic, head) in topics.iter().zip(&heads.topics) {
-            // Of a log that was empty everything is owed; heads of another log say nothing, only what was delivered does.
-            let comparable = same || heads.epoch.is_none();
-            let head = if comparable { Seen::Exactly(*head) } else { Seen::Floor(self.position) };
-            if self.topics.confirm(topic, head) {
-                self.open_hole(topic, head.id());
+            if self.topics.confirm(topic, Seen::Exactly(*head)) {
+                self.open_hole(topic, *head);
+            }
+            // Of a log that was empty everything is owed; heads of another log say nothing of this one.
+            if !same && heads.epoch.is_some() {
+                self.gap(topic, GapReason::Epoch, self.position);
+                self.topics.set(topic, Seen::Floor(self.position));
             }
         }
         self.advance(now_ms);
@@ -136,6 +146,9 @@ impl Lane {
             self.topics.unwatch(topic);
             self.backfill.close(topic);
         }
+        // What waits for nobody goes now: should the topic be asked for again meanwhile, it is from before that.
+        let watched = &self.topics;
+        self.queue.retain(|announcement| announcement.topics.iter().any(|(topic, _)| watched.contains(topic)));
         self.advance(now_ms);
     }
 
@@ -150,6 +163,7 @@ impl Lane {
     /// Anything may have been lost before this point: heads are compared before the lane goes on.
     pub fn on_interrupted(&mut self, now_ms: u64) {
         self.checks.doubt();
+        self.topics.doubt_unconfirmed();
         self.enqueue(Item::Barrier, now_ms);
     }
 
@@ -177,7 +191,9 @@ impl Lane {
     /// Delivers until something holds the lane.
     fn advance(&mut self, now_ms: u64) {
         loop {
-            self.release_staged();
+            if self.backfill.has_staged() {
+                self.release_staged(self.queue.overtaken_from());
+            }
             if self.backfill.is_open() {
                 self.start_fetches(now_ms);
                 break;
@@ -218,7 +234,7 @@ impl Lane {
             self.counters.duplicates += 1;
             return None;
         }
-        self.meet_epoch(Some(&announcement.epoch), announcement.id);
+        self.meet_epoch(Some(&announcement.epoch), announcement.id, before(announcement.id));
         let watched = || announcement.topics.iter().filter(|(topic, _)| self.topics.contains(topic));
         let holes: Vec<(Topic, Id)> = watched()
             .filter(|(topic, prev)| self.topics.link(topic, *prev, announcement.id) == Link::Hole)
@@ -237,8 +253,8 @@ impl Lane {
             fresh |= link != Link::Known;
             self.follow(&topic, link, announcement.id, announcement.id, now_ms);
         }
-        // Only what was stored in several topics can come in again by another way than its topic's own order shows.
-        if !fresh || (announcement.topics.len() > 1 && !self.recent.insert(announcement.id, false)) {
+        // It may have come by another of its topics, or before a fork that took its topic's last id back.
+        if !fresh || !self.recent.insert(announcement.id, false) {
             self.counters.duplicates += 1;
             return None;
         }
@@ -267,20 +283,20 @@ impl Lane {
         self.topics.set(topic, Seen::Exactly(id));
     }
 
-    /// Every watched topic is told when the log turns out to be another one.
-    fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id) {
+    /// Every watched topic is told when the log turns out to be another one, which is followed from `floor` on.
+    fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id, floor: Id) {
         if self.epoch.as_ref() == epoch {
             return;
         }
         if let Some(old) = self.epoch.take() {
             self.backfill.close_all();
-            self.release_staged();
+            self.release_staged(None);
             for topic in self.topics.known() {
                 self.gap(&topic, GapReason::Epoch, head);
-                self.topics.set(&topic, Seen::Floor(head));
+                self.topics.set(&topic, Seen::Floor(floor));
             }
             self.checks.forget();
-            self.position = head;
+            self.position = floor;
             self.left.push_back(old);
             if self.left.len() > EPOCHS_LEFT_MAX {
                 self.left.pop_front();
@@ -293,7 +309,7 @@ impl Lane {
     /// Ends the hold: what is still missing is told, what was found is delivered.
     fn give_up(&mut self, now_ms: u64) {
         let holes = self.backfill.close_all();
-        self.release_staged();
+        self.release_staged(None);
         for (topic, until) in holes {
             self.gap(&topic, GapReason::Limit, until);
             self.topics.set(&topic, Seen::Exactly(until));
@@ -323,6 +339,14 @@ impl Lane {
     fn ticket(&mut self) -> u64 {
         self.tickets += 1;
         self.tickets
+    }
+}
+
+/// The largest id below this one.
+fn before(id: Id) -> Id {
+    match id.seq.checked_sub(1) {
+        Some(seq) => Id { seq, ..id },
+        None => Id { ms: id.ms.saturating_sub(1), seq: u64::MAX },
     }
 }
 

@@ -5,4 +5,4 @@
 
 mod keys;
 
-pub use keys::{KeyClient, UpstreamError};
+pub use keys::{KeyClient, NoKeys, UpstreamError};

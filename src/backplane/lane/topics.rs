@@ -15,6 +15,8 @@ struct State {
     /// `None` until the head or the first announcement is known.
     seen: Option<Seen>,
     confirmed: bool,
+    /// There was an interruption since it was asked for, so the head it will be confirmed with may be too old.
+    doubted: bool,
 }
 
 /// Up to where a topic was followed.
@@ -74,13 +76,27 @@ impl Topics {
         state.confirmed = true;
         match state.seen {
             Some(Seen::Floor(since)) => since < head.id(),
-            // Its announcements came in before the head; a lost one among them is found like any other.
-            Some(Seen::Exactly(_)) => false,
-            None => {
+            // Announcements may have come in before the head; what lies below it is nobody's any more.
+            Some(Seen::Exactly(last)) if last >= head.id() => false,
+            Some(Seen::Exactly(_)) | None => {
                 state.seen = Some(head);
                 false
             }
         }
+    }
+
+    pub(super) fn doubt_unconfirmed(&mut self) {
+        if self.confirmed < self.by_topic.len() {
+            for state in self.by_topic.values_mut() {
+                state.doubted |= !state.confirmed;
+            }
+        }
+    }
+
+    pub(super) fn take_doubted(&mut self, topics: &[Topic]) -> bool {
+        let take = |topic| self.by_topic.get_mut(topic).is_some_and(|state| std::mem::take(&mut state.doubted));
+        // Every one of them, so no short cut at the first.
+        topics.iter().map(take).fold(false, |any, doubted| any | doubted)
     }
 
     pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id) -> Link {
@@ -104,6 +120,11 @@ impl Topics {
 
     pub(super) fn is_empty(&self) -> bool {
         self.by_topic.is_empty()
+    }
+
+    /// Then something is known of it.
+    pub(super) fn is_confirmed(&self, topic: &Topic) -> bool {
+        self.by_topic.get(topic).is_some_and(|state| state.confirmed)
     }
 
     pub(super) fn any_confirmed(&self) -> bool {
