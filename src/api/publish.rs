@@ -28,7 +28,8 @@ struct Accepted {
     epoch: Option<String>,
     duplicate: bool,
     /// What holds: `accepted`, or `replicated:n`.
-    accepted: String,
+    #[serde(rename = "accepted")]
+    holds: String,
 }
 
 pub(super) async fn one(State(gate): State<Arc<Gate>>, request: Request<Body>) -> Response {
@@ -184,7 +185,7 @@ impl Gate {
 
 impl Accepted {
     fn of(receipt: &Receipt, durability: Durability) -> Self {
-        let accepted = match (durability, receipt.replicas) {
+        let holds = match (durability, receipt.replicas) {
             (Durability::Replicated(_), Some(replicas)) => format!("replicated:{replicas}"),
             (Durability::Accepted | Durability::Replicated(_), _) => "accepted".to_owned(),
         };
@@ -193,7 +194,7 @@ impl Accepted {
             id: position.map(|position| position.id.to_string()),
             epoch: position.map(|position| position.epoch.as_str().to_owned()),
             duplicate: receipt.duplicate,
-            accepted,
+            holds,
         }
     }
 }

@@ -174,10 +174,11 @@ fn object_of(fields: &[(String, &RawValue)]) -> String {
 }
 
 fn fields_of(text: &str) -> Result<Vec<(String, &RawValue)>, PublicationFault> {
-    serde_json::from_str::<Fields<'_>>(text).map(|fields| fields.0).map_err(|error| match error.is_data() {
-        true => PublicationFault::Kind { path: "", expected: "an object" },
-        false => PublicationFault::Syntax { line: error.line(), column: error.column() },
-    })
+    match serde_json::from_str::<Fields<'_>>(text) {
+        Ok(fields) => Ok(fields.0),
+        Err(error) if error.is_data() => Err(PublicationFault::Kind { path: "", expected: "an object" }),
+        Err(error) => Err(PublicationFault::Syntax { line: error.line(), column: error.column() }),
+    }
 }
 
 /// The members of an object in order, equal names included.
