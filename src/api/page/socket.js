@@ -70,10 +70,12 @@ class Socket {
   take({ type, ack, value }) {
     if (type === 0) {
       this.tries = 0;
+      this.joined = true;
       // Where sessions can be resumed, every event ends with its position.
       this.positions = "pid" in value;
       this.notify("state", "open", "connected as " + value.sid);
     } else if (type === 1) {
+      this.joined = false;
       this.close("disconnected by the gateway");
     } else if (type === 2) {
       const [event, ...args] = value;
@@ -108,6 +110,7 @@ class Socket {
     const link = this.link;
     this.link = undefined;
     this.partial = undefined;
+    this.joined = false;
     link?.close();
     if (!this.wanted) return;
     const wait = Math.min(5000, 500 * 2 ** this.tries++) * (0.5 + Math.random() / 2);
@@ -117,7 +120,7 @@ class Socket {
 
   close(reason, state = "closed") {
     this.wanted = false;
-    if (this.link?.readyState === WebSocket.OPEN) this.link.send("41" + this.prefix);
+    if (this.joined && this.link?.readyState === WebSocket.OPEN) this.link.send("41" + this.prefix);
     this.lost();
     this.notify("state", state, reason);
   }
