@@ -26,6 +26,7 @@ pub mod ids;
 pub mod memory;
 pub mod meters;
 pub mod protocol;
+pub mod redis;
 pub mod session;
 pub mod tasks;
 pub mod telemetry;

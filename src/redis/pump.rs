@@ -1,0 +1,111 @@
+//! Hands what arrives on the subscriber connection to the lanes. It parses the header and nothing else, so that fred's
+//! channel, which drops what is not taken in time, is always empty; what the lanes do not take in time is dropped here, and
+//! they are told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fred::clients::Client;
+use fred::interfaces::EventInterface as _;
+use fred::types::Message;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio_util::sync::CancellationToken;
+
+use super::announcement::{self, Heard};
+use super::canary::Canaries;
+use super::counters::Counters;
+use super::subscriptions::Interrupts;
+use crate::backplane::{Announcement, Arrival};
+use crate::event::Partition;
+
+/// Which partition each channel belongs to. A channel is here before it is subscribed to and until it is given up.
+#[derive(Default)]
+pub(super) struct Channels(RwLock<HashMap<Arc<str>, Arc<Partition>>>);
+
+impl Channels {
+    /// Whether the channel is new.
+    pub(super) fn insert(&self, channel: Arc<str>, partition: Arc<Partition>) -> bool {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(channel, partition).is_none()
+    }
+
+    pub(super) fn remove(&self, channel: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(channel);
+    }
+
+    fn partition(&self, channel: &str) -> Option<Arc<Partition>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(channel).cloned()
+    }
+}
+
+pub(super) struct Pump {
+    pub(super) client: Client,
+    pub(super) channels: Arc<Channels>,
+    pub(super) canaries: Arc<Canaries>,
+    pub(super) interrupts: Arc<Interrupts>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) arrivals: mpsc::Sender<Arrival>,
+}
+
+impl Pump {
+    /// An owed interruption goes first as soon as there is room; messages are taken in any case.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut messages = self.client.message_rx();
+        loop {
+            let owed = self.interrupts.is_owed();
+            let message = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                place = self.arrivals.reserve(), if owed => {
+                    let Ok(place) = place else { return };
+                    self.interrupts.settle();
+                    self.counters.interrupts.add(1);
+                    place.send(Arrival::Interrupted { partition: None });
+                    continue;
+                }
+                message = messages.recv() => message,
+                () = self.interrupts.changed() => continue,
+            };
+            match message {
+                Ok(message) => self.hand_over(message),
+                Err(RecvError::Lagged(number)) => {
+                    self.counters.lagged.add(number);
+                    self.interrupts.owe();
+                }
+                Err(RecvError::Closed) => {
+                    messages = self.client.message_rx();
+                    self.interrupts.owe();
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, message: Message) {
+        let Some(bytes) = message.value.into_bytes() else { return };
+        let heard = announcement::parse(&bytes);
+        if matches!(heard, Some(Heard::Canary(_))) {
+            return self.canaries.heard(&message.channel);
+        }
+        // Given up a moment ago; nobody waits for it.
+        let Some(partition) = self.channels.partition(&message.channel) else { return };
+        let arrival = match heard {
+            Some(Heard::Stored { epoch, id, topics, envelope }) => {
+                Arrival::Sequenced(Announcement { partition, epoch, id, topics, envelope })
+            }
+            Some(Heard::Volatile(envelope)) => Arrival::Volatile { partition, envelope },
+            Some(Heard::Canary(_)) | None => {
+                self.counters.unreadable.add(1);
+                Arrival::Unreadable
+            }
+        };
+        self.counters.arrivals.add(1);
+        if let Err(TrySendError::Full(lost)) = self.arrivals.try_send(arrival) {
+            self.counters.overflowed.add(1);
+            if matches!(lost, Arrival::Sequenced(_) | Arrival::Interrupted { .. }) {
+                self.interrupts.owe();
+            }
+        }
+    }
+}

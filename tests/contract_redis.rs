@@ -1,0 +1,18 @@
+//! The Redis backplane against real servers: what only Redis has (functions, fencing, timelines, lost connections).
+
+#[path = "redis/deployments.rs"]
+mod deployments;
+#[path = "redis/faults.rs"]
+mod faults;
+#[path = "redis/ingesting.rs"]
+mod ingesting;
+#[path = "redis/log.rs"]
+mod log;
+#[path = "redis/node.rs"]
+mod node;
+#[path = "redis/publishing.rs"]
+mod publishing;
+#[path = "redis/rights.rs"]
+mod rights;
+#[path = "redis/server.rs"]
+mod server;

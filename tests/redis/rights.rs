@@ -1,0 +1,147 @@
+//! Who may connect, and what a user of Redis needs for it.
+
+use fanfare::backplane::{self, Backplane as _, Ingest as _};
+use fanfare::event::Topic;
+use fanfare::redis::{ConnectError, Verdict, connect, examine};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::node::{Node, options, room};
+use super::server::Server;
+
+/// As documented for operators.
+pub const RIGHTS: &[&str] = &[
+    "-@all",
+    "+hello",
+    "+ping",
+    "+client|id",
+    "+client|info",
+    "+info",
+    "+time",
+    "+fcall",
+    "+function|load",
+    "+publish",
+    "+spublish",
+    "+subscribe",
+    "+unsubscribe",
+    "+psubscribe",
+    "+punsubscribe",
+    "+get",
+    "+set",
+    "+del",
+    "+hget",
+    "+hset",
+    "+hmget",
+    "+pexpire",
+    "+xadd",
+    "+xtrim",
+    "+xrange",
+    "+xrevrange",
+    "+xpending",
+    "+xack",
+    "+xdel",
+    "+xreadgroup",
+    "+xgroup|create",
+    "+wait",
+    "+config|get",
+    "+acl|dryrun",
+    "+acl|whoami",
+    "+quit",
+];
+
+#[tokio::test]
+async fn a_user_with_the_documented_rights_and_no_more_can_do_everything() {
+    let server = Server::start();
+    let mut rule = vec!["ACL", "SETUSER", "gateway", "on", ">s3cret:/@", "~app:*", "&app:*", "&socket.io#/#*"];
+    rule.extend(RIGHTS);
+    assert_eq!(server.ask(&rule).text(), "OK");
+    server.ask(&["ACL", "SETUSER", "default", "off"]);
+    let mut settings = options(&server.url());
+    settings.username = Some("gateway".into());
+    settings.password = Some("s3cret:/@".into());
+    settings.key_prefix = "app:".into();
+    let mut node = Node::with(settings, backplane::Options::default()).await;
+    node.watch(&[room("a")]).await;
+    let id = node.send(node.once(&room("a"), "x", "k", "d")).await.unwrap().position.unwrap().id;
+    assert!(node.send(node.once(&room("a"), "x", "k", "d")).await.unwrap().duplicate);
+    assert_eq!(node.announcement().await.id, id);
+    assert_eq!(node.all_entries(&room("a")).await.len(), 1);
+    node.redis.lead(&node.partition).await.unwrap().unwrap();
+    node.redis.listen(&[], &["socket.io#/#*".into()]).await.unwrap();
+    assert!(node.redis.inbox(&node.partition, 1).await.unwrap().is_empty());
+    node.redis.unwatch(&node.partition, &[room("a")]).await;
+
+    // What is not allowed is refused, by name, and spoils nothing.
+    let refused = node.redis.listen(&["forbidden".into()], &[]).await.unwrap_err();
+    assert!(refused.0.contains("NOPERM"), "{refused}");
+    node.watch(&[room("b")]).await;
+    let id = node.publish(&room("b"), "x").await;
+    assert_eq!(node.announcement().await.id, id);
+}
+
+#[tokio::test]
+async fn a_key_prefix_keeps_two_gateways_apart() {
+    let server = Server::start();
+    let mut settings = options(&server.url());
+    settings.key_prefix = "two:".into();
+    let mut two = Node::with(settings, backplane::Options::default()).await;
+    let one = Node::on(&server.url()).await;
+    two.watch(&[Topic::All]).await;
+    one.publish(&Topic::All, "one").await;
+    let id = two.publish(&Topic::All, "two").await;
+    assert_eq!(two.announcement().await.id, id);
+    for key in server.ask(&["KEYS", "*"]).list() {
+        assert!(key.text().starts_with("fanfare:{default/}:") || key.text().starts_with("two:{default/}:"), "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_with_a_reason_and_without_secrets() {
+    let server = Server::with(&["--requirepass", "right"]);
+    let refused = |url: String, prefix: &str| {
+        let mut settings = options(&url);
+        settings.key_prefix = prefix.to_owned();
+        async {
+            let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+            let outcome = connect(settings, backplane::Options::default(), &tracker, &stop).await;
+            tracker.close();
+            tracker.wait().await;
+            outcome.err().expect("refused")
+        }
+    };
+    let wrong = refused(format!("redis://:wr0ng@127.0.0.1:{}", server.port), "x:").await;
+    assert!(matches!(wrong, ConnectError::Unreachable(_)) && !wrong.to_string().contains("wr0ng"), "{wrong}");
+    let nobody = refused("redis://127.0.0.1:1".into(), "x:").await;
+    assert!(matches!(nobody, ConnectError::Unreachable(_)), "{nobody}");
+    assert!(matches!(refused(server.url(), "{x}").await, ConnectError::KeyPrefix));
+    assert!(matches!(refused("not a url".into(), "x:").await, ConnectError::Url(_)));
+    let shown = format!("{:?}", options("redis://:s3cret@localhost"));
+    assert!(!shown.contains("s3cret"));
+}
+
+#[tokio::test]
+async fn the_doctor_finds_nothing_wrong_with_a_plain_server() {
+    let server = Server::start();
+    let findings = examine(&options(&server.url())).await;
+    assert!(findings.iter().all(|finding| finding.verdict == Verdict::Ok), "{findings:#?}");
+    assert_eq!(findings.len(), 5);
+}
+
+#[tokio::test]
+async fn the_doctor_names_each_missing_right_and_each_bad_setting_with_its_cure() {
+    let server = Server::with(&["--maxmemory-policy", "allkeys-lru"]);
+    server.ask(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 1mb 1"]);
+    server.ask(&["ACL", "SETUSER", "default", "-xadd", "-fcall", "-function"]);
+    let findings = examine(&options(&server.url())).await;
+    let found = |verdict, text: &str| {
+        findings.iter().any(|f| f.verdict == verdict && f.what.contains(text) && !f.cure.is_empty())
+    };
+    assert!(found(Verdict::Fault, "may not do xadd"), "{findings:#?}");
+    assert!(found(Verdict::Warning, "scripts"), "{findings:#?}");
+    assert!(found(Verdict::Warning, "allkeys-lru"), "{findings:#?}");
+    assert!(found(Verdict::Warning, "cut off at 1048576"), "{findings:#?}");
+    drop(server);
+    let findings = examine(&options("redis://127.0.0.1:1")).await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].verdict, Verdict::Fault);
+}
