@@ -24,6 +24,7 @@ pub mod event;
 pub mod flows;
 pub mod hub;
 pub mod ids;
+pub mod ingest;
 pub mod memory;
 pub mod meters;
 pub mod protocol;

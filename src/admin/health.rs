@@ -37,6 +37,7 @@ pub(super) fn body(obstacles: &[Obstacle]) -> Value {
     if obstacles.is_empty() {
         return json!({ "ready": true });
     }
-    let reasons: Vec<Value> = obstacles.iter().map(|obstacle| json!({ "what": obstacle.what, "why": obstacle.why })).collect();
+    let reasons: Vec<Value> =
+        obstacles.iter().map(|obstacle| json!({ "what": obstacle.what, "why": obstacle.why })).collect();
     json!({ "ready": false, "reasons": reasons })
 }

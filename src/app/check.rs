@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use super::cli::Check;
+use super::run::Parts;
 use super::terminal::{Failure, complain, conclude};
 use crate::config::{Flags, Sources, load};
+use crate::flows::Application;
 
 /// Judges the file alone, so that the verdict does not depend on who asks. Only files that its keys name are read besides.
 pub fn run(args: &Check) -> ExitCode {
@@ -21,11 +23,13 @@ fn check(args: &Check) -> Result<Vec<String>, Failure> {
         let what = format!("{} cannot be read ({})", args.file.display(), error.kind());
         Failure::usage(what, "correct the path or the rights of the file")
     })?;
-    let sources = Sources { file: Some((args.file.clone(), text)), environment: std::iter::empty(), flags: Flags::default() };
-    match load(sources) {
-        Ok(settings) => Ok(settings.warnings()),
-        Err(faults) => Err(Failure::faults(&faults)),
-    }
+    let sources =
+        Sources { file: Some((args.file.clone(), text)), environment: std::iter::empty(), flags: Flags::default() };
+    let settings = load(sources).map_err(|faults| Failure::faults(&faults))?;
+    // What only the rooms themselves can judge: templates, patterns, keys.
+    let parts = Parts::of(&settings, Application::SocketIo);
+    parts.map_err(|problems| Failure::usage(problems.join("\n"), ""))?;
+    Ok(settings.warnings())
 }
 
 #[cfg(test)]

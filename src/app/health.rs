@@ -31,9 +31,10 @@ async fn health(address: &str) -> Result<String, Failure> {
         Err(RequestError::Url) => {
             Err(Failure::usage(format!("{} is no address", one_line(address)), "write it as host:port"))
         }
-        Err(error) => {
-            Err(Failure::new(format!("{address} cannot be asked: {error}"), "is the gateway running, and --admin right?"))
-        }
+        Err(error) => Err(Failure::new(
+            format!("{address} cannot be asked: {error}"),
+            "is the gateway running, and --admin right?",
+        )),
     }
 }
 
@@ -83,7 +84,11 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_not_ready() {
-        let failure = { super::super::testing::tls_provider(); health(&free_address().to_string()).await }.unwrap_err();
+        let failure = {
+            super::super::testing::tls_provider();
+            health(&free_address().to_string()).await
+        }
+        .unwrap_err();
         assert!(failure.exit == 1 && failure.what.contains("refused"), "{failure}");
     }
 

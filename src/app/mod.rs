@@ -1,9 +1,15 @@
+//! The process: from settings to running services, and the commands around it.
+//!
+//! Kept here: wiring, start and stop, one file for each command. Everything that decides something lives further down.
+
+pub mod build;
 pub mod check;
 pub mod cli;
 pub mod doctor;
 pub mod health;
 pub mod publish;
 mod redis_options;
+pub mod run;
 pub mod tail;
 mod terminal;
 #[cfg(test)]

@@ -35,11 +35,11 @@ mod tests;
 pub use document::document;
 pub use fault::{Fault, Origin};
 pub use process::{EXIT_CODE, publish_key, read_process};
-pub use secret::{RedisUrl, Secret};
+pub use secret::RedisUrl;
 pub use settings::{
-    Algorithm, Auth, Cors, Drain, Engine, History, Ingest, Issuer, IssuerKey, Limits, Listener, Log, LogFormat,
-    LogLevel, NamespaceName, NamespaceSettings, Namespaces, Parser, Publish, PublishKey, Redis, Refuse, Settings,
-    Sharded, Transport,
+    Auth, Cors, Drain, Engine, History, Ingest, Issuer, IssuerKey, Limits, Listener, Log, LogFormat, LogLevel,
+    NamespaceName, NamespaceSettings, Namespaces, Parser, Publish, PublishKey, Redis, Refuse, Settings, Sharded,
+    Transport,
 };
 pub use sources::{Flags, Sources};
 

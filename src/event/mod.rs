@@ -4,6 +4,7 @@
 //! Invariant: a `Publication` in hand has been checked; its JSON is valid and within the limits of whoever made it.
 
 mod envelope;
+pub mod json;
 mod partition;
 mod position;
 mod publication;

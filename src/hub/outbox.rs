@@ -179,7 +179,7 @@ const IDLE_CAPACITY: usize = 4;
 mod tests {
     use super::*;
 
-    fn frames(text: &str) -> Arc<Frames> {
+    fn frames(text: &'static str) -> Arc<Frames> {
         Arc::new(Frames::engine(text))
     }
 

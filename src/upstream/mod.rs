@@ -7,4 +7,4 @@ mod client;
 mod keys;
 
 pub use client::{Answer, Client, RequestError};
-pub use keys::{KeyClient, UpstreamError};
+pub use keys::{KeyClient, NoKeys, UpstreamError};

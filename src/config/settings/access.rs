@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::secret::Secret;
+use crate::auth::{Algorithm, Secret};
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Cors {
@@ -14,14 +14,14 @@ pub struct Cors {
     pub check_websocket_origin: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Auth {
     /// Names are unique.
     pub issuers: Vec<Issuer>,
 }
 
 /// Who signs tokens, and what a token must be like.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Issuer {
     pub name: String,
     /// The `iss` claim.
@@ -41,7 +41,7 @@ pub struct Issuer {
 }
 
 /// What an issuer's tokens are verified with.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "IssuerKeys")]
 pub enum IssuerKey {
     Secret(Secret),
@@ -69,23 +69,4 @@ impl TryFrom<IssuerKeys> for IssuerKey {
             _ => Err("an issuer has exactly one key"),
         }
     }
-}
-
-/// A signature algorithm, by its name in RFC 7518.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Algorithm {
-    Hs256,
-    Hs384,
-    Hs512,
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    #[serde(rename = "EdDSA")]
-    EdDsa,
 }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use access::{Algorithm, Auth, Cors, Issuer, IssuerKey};
+pub use access::{Auth, Cors, Issuer, IssuerKey};
 pub use limits::Limits;
 pub use listening::{Engine, Listener, Log, LogFormat, LogLevel, Parser, Transport};
 pub use namespaces::{NamespaceName, NamespaceSettings, Namespaces, Refuse};

@@ -119,6 +119,14 @@ impl NamespaceName {
         }
     }
 
+    /// `None` for a name that is written out.
+    pub fn pattern(&self) -> Option<&Regex> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Pattern(pattern) => Some(pattern),
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         match self {
             Self::Exact(exact) => exact.as_str(),

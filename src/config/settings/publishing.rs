@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::secret::Secret;
+use crate::auth::Secret;
 
 /// What is kept of each room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -12,7 +12,7 @@ pub struct History {
     pub age_s: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Publish {
     /// Names are unique.
     pub keys: Vec<PublishKey>,
@@ -29,7 +29,7 @@ pub struct Publish {
     pub rate_per_s: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct PublishKey {
     pub name: String,
     pub key: Secret,

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::super::secret::{RedisUrl, Secret};
+use super::super::secret::RedisUrl;
+use crate::auth::Secret;
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Redis {
     /// `None` runs on the memory backplane.
     pub url: Option<RedisUrl>,

@@ -1,0 +1,58 @@
+// A Cluster of three masters: partitions on different shards, sharded announcements, and a slot that moves under load.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Client } from "../support/clients.mjs";
+import { onReference } from "../support/gateway.mjs";
+import { assertComplete, publishNumbered } from "../support/ledger.mjs";
+import { System } from "../support/system.mjs";
+import { Cluster } from "./topologies.mjs";
+
+const TEST = { timeout: 120_000 };
+const RECOVERY_MS = 60_000;
+const NAMESPACES = ["/", "/chat", "/admin", "/orders"];
+const keyOf = (namespace) => `fanfare:{main${namespace}}:head`;
+const cluster = await Cluster.start();
+const system = onReference ? undefined : await System.start({ redisUrl: cluster.url });
+after(async () => {
+  await system?.stop();
+  await cluster.stop();
+});
+
+const onGateway = { ...TEST, skip: onReference && "the stand-in knows no Cluster" };
+
+test("namespaces on different shards are served in order by every node", onGateway, async () => {
+  const owners = await Promise.all(NAMESPACES.map(async (namespace) => cluster.ownerOf(await cluster.slotOf(keyOf(namespace)))));
+  assert.ok(new Set(owners).size > 1, "all partitions lie on one shard: the test proves nothing");
+  await Promise.all(NAMESPACES.map(async (namespace) => {
+    const clients = await audience(namespace);
+    await publishNumbered(system, 100, { namespace, nodes: [0, 1, 2] });
+    await assertComplete(clients, 100);
+    clients.forEach((client) => client.close());
+  }));
+});
+
+test("a slot moves under load and nobody misses an event", onGateway, async () => {
+  const clients = await audience("/");
+  const slot = await cluster.slotOf(keyOf("/"));
+  await publishNumbered(system, 300, {
+    nodes: [0, 1, 2], deadlineMs: RECOVERY_MS, whenever: (number) => number % 100 === 50 && cluster.moveSlot(slot),
+  });
+  await assertComplete(clients, 300, RECOVERY_MS);
+  clients.forEach((client) => client.close());
+});
+
+test("the topology itself moves slots", { ...TEST, skip: !onReference && "done above, with gateways on it" }, async () => {
+  const slot = await cluster.slotOf(keyOf("/"));
+  const before = await cluster.ownerOf(slot);
+  await cluster.nodes[before].cli("SET", keyOf("/"), "kept");
+  const owner = await cluster.moveSlot(slot);
+  assert.notEqual(owner, before);
+  assert.equal(await cluster.ownerOf(slot), owner);
+  assert.equal(await cluster.nodes[owner].cli("GET", keyOf("/")), "kept");
+});
+
+async function audience(namespace) {
+  const clients = await Promise.all(system.urls.map((url) => Client.connect(url, namespace)));
+  await Promise.all(clients.map((client) => client.join("load")));
+  return clients;
+}
