@@ -24,10 +24,15 @@ impl Clock {
         self.started + Duration::from_millis(at_ms)
     }
 
-    /// Wall clock in milliseconds since 1970. For stamps and token expiry; never for order.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    /// See [`wall_ms`].
     pub fn wall_ms(&self) -> u64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+        wall_ms()
     }
+}
+
+/// Wall clock in milliseconds since 1970. For stamps and token expiry; never for order.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+pub fn wall_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,9 +11,10 @@ use crate::config::{self, IssuerKey, Parser, Settings, Transport};
 use crate::contract::VerbLimits;
 use crate::flows::policy::{Namespaces, Policy, Refuse};
 use crate::flows::{Application, Door, Limits};
+use crate::ids::NodeId;
 use crate::protocol::socket;
 use crate::session::{Parsing, Speaks, Timing};
-use crate::{backplane, ingest, transport, upstream};
+use crate::{backplane, ingest, redis, transport, upstream};
 
 /// Something in the settings that only the room concerned could find wrong.
 pub type Problems = Vec<String>;
@@ -106,6 +107,19 @@ pub fn backplane_options(settings: &Settings) -> backplane::Options {
         in_flight_bytes: publish.in_flight_bytes,
         deadline_ms: publish.deadline_ms,
     }
+}
+
+/// `None` without a Redis URL.
+pub fn redis_options(settings: &Settings, node: NodeId) -> Option<redis::Options> {
+    let from = &settings.redis;
+    let url = from.url.as_ref()?;
+    Some(redis::Options {
+        username: from.username.clone(),
+        password: from.password.as_ref().map(|password| password.expose().to_owned()),
+        ca_file: from.ca_file.clone(),
+        key_prefix: from.key_prefix.clone(),
+        ..redis::Options::new(url.expose(), node)
+    })
 }
 
 pub fn ingest_options(settings: &Settings) -> ingest::Options {

@@ -9,15 +9,17 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::build;
 use crate::auth::Authenticator;
-use crate::backplane::{Backplane, LaneOptions};
-use crate::clock::Clock;
+use crate::backplane::{Backplane, Ingest, LaneOptions};
+use crate::clock::{Clock, wall_ms};
 use crate::config::{self, Flags, LogFormat, Settings};
 use crate::flows::deliver::{Lanes, Outlet};
 use crate::flows::policy::Namespaces;
 use crate::flows::{Application, Services, random};
-use crate::ids::NodeId;
+use crate::ids::{Namespace, NodeId};
+use crate::ingest::Leader;
 use crate::memory::MemoryBackplane;
 use crate::meters::Meters;
+use crate::redis;
 use crate::tasks::Tasks;
 use crate::telemetry::{self, Exporter, Form, LogOptions};
 use crate::transport::{self, Listening, Started, WorkerOutlet};
@@ -111,20 +113,17 @@ async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::
     }
     let tasks = Tasks::default();
     let clock = Clock::start();
-    let backplane: Arc<dyn Backplane> =
-        Arc::new(MemoryBackplane::new(build::backplane_options(settings), move || clock.wall_ms()));
-    tracing::info!(
-        event = "realtime.backplane",
-        kind = "memory",
-        "embedded backplane: one node, nothing survives a restart; give --redis for more"
-    );
+    let node = NodeId::from_random(random());
+    let foreign = Tasks::default();
+    let middle = Middle::open(settings, &node, &tasks).await?;
+    let backplane = Arc::clone(&middle.backplane);
     let outlet = Arc::new(WorkerOutlet::default());
     let lane_options = LaneOptions { history_age_ms: settings.history.age_s * 1_000, ..LaneOptions::default() };
     let (lanes_backplane, lanes_outlet): (_, Arc<dyn Outlet>) = (Arc::clone(&backplane), outlet.clone());
     let lane_clock = Arc::new(move || clock.now_ms());
     let lanes = Lanes::start(lanes_backplane, lanes_outlet, lane_clock, lane_options, tasks.parts());
     let services = Arc::new(Services {
-        node: NodeId::from_random(random()),
+        node,
         tenant: settings.tenant.clone(),
         clock,
         tasks: tasks.clone(),
@@ -136,11 +135,48 @@ async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::
         namespaces: parts.namespaces,
         limits: build::flow_limits(settings),
     });
+    let _leader = middle.lead(settings, &services, &foreign);
     let router = axum::Router::new();
     let started = transport::start(listening, &services, &outlet, &router);
     tasks.spawn("upkeep", upkeep(exporter, tasks.clone()));
     announce(settings, &started);
-    until_told_to_stop(settings, &tasks, started).await
+    until_told_to_stop(settings, &tasks, &foreign, started).await
+}
+
+/// What stands between the nodes.
+struct Middle {
+    backplane: Arc<dyn Backplane>,
+    /// The foreign ways in; only Redis has them.
+    ingest: Option<Arc<dyn Ingest>>,
+}
+
+impl Middle {
+    async fn open(settings: &Settings, node: &NodeId, tasks: &Tasks) -> anyhow::Result<Self> {
+        let options = build::backplane_options(settings);
+        let Some(redis) = build::redis_options(settings, node.clone()) else {
+            tracing::info!(
+                event = "realtime.backplane",
+                kind = "memory",
+                "embedded backplane: one node, nothing survives a restart; give --redis URL for more"
+            );
+            return Ok(Self { backplane: Arc::new(MemoryBackplane::new(options, wall_ms)), ingest: None });
+        };
+        let (tracker, stop) = tasks.parts();
+        let connected = redis::connect(redis, options, &tracker, &stop).await;
+        let connected = Arc::new(connected.context("the backplane could not be opened; `fanfare doctor` says more")?);
+        tracing::info!(event = "realtime.backplane", kind = "redis", "connected");
+        Ok(Self { backplane: connected.clone(), ingest: Some(connected) })
+    }
+
+    /// Takes part in the election for the foreign ways in, for every namespace that is written out.
+    fn lead(&self, settings: &Settings, services: &Services, tasks: &Tasks) -> Option<Leader> {
+        let ingest = Arc::clone(self.ingest.as_ref()?);
+        let named = services.namespaces.names().filter_map(|name| Namespace::new(name).ok());
+        let partitions = named.map(|namespace| services.partition(&namespace)).collect();
+        let (tracker, stop) = tasks.parts();
+        let options = build::ingest_options(settings);
+        Some(Leader::start(Arc::clone(&self.backplane), ingest, options, partitions, (&tracker, stop), wall_ms))
+    }
 }
 
 fn announce(settings: &Settings, started: &Started) {
@@ -157,7 +193,12 @@ fn announce(settings: &Settings, started: &Started) {
 }
 
 /// Inputs: the first SIGTERM or SIGINT drains; a second one stops hard.
-async fn until_told_to_stop(settings: &Settings, tasks: &Tasks, started: Started) -> anyhow::Result<()> {
+async fn until_told_to_stop(
+    settings: &Settings,
+    tasks: &Tasks,
+    foreign: &Tasks,
+    started: Started,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     tokio::select! {
@@ -178,6 +219,9 @@ async fn until_told_to_stop(settings: &Settings, tasks: &Tasks, started: Started
         _ = interrupt.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
         _ = tokio::time::timeout(window + STOP_SLACK, drained) => {}
     }
+    // The leader hands its seats over while the backplane is still there.
+    foreign.stop();
+    let _ = tokio::time::timeout(STOP_SLACK, foreign.ended()).await;
     tasks.stop();
     let _ = tokio::time::timeout(STOP_SLACK, tasks.ended()).await;
     tracing::info!(event = "realtime.stopped", "stopped");

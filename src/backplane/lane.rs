@@ -17,8 +17,11 @@
 
 mod backfill;
 mod checks;
+mod follow;
 mod queue;
 mod recent;
+#[cfg(test)]
+mod simulation;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -33,7 +36,7 @@ use self::checks::Checks;
 use self::queue::{Item, Queue};
 use self::recent::Recent;
 pub use self::step::{GapNotice, GapReason, LaneCounters, LaneOptions, Step};
-use self::topics::{Link, Seen, Topics};
+use self::topics::{Seen, Topics};
 use super::{Announcement, Heads};
 use crate::event::{Epoch, Id, Position, Topic};
 
@@ -108,7 +111,7 @@ impl Lane {
     /// Heads and announcements come by different ways, so these heads may be older than the lane: they never end an epoch.
     pub fn confirm(&mut self, topics: &[Topic], heads: &Heads, now_ms: u64) {
         if self.epoch.is_none() {
-            self.meet_epoch(heads.epoch.as_ref(), heads.last);
+            self.meet_epoch(heads.epoch.as_ref(), heads.last, heads.last);
         }
         let same = heads.epoch == self.epoch;
         if same && !self.topics.any_confirmed() {
@@ -119,12 +122,20 @@ impl Lane {
         if !same {
             self.checks.hurry(now_ms);
         }
+        self.checks.extend();
+        if self.topics.take_doubted(topics) {
+            // Something may have been lost after these heads were read, and the barrier then did not ask for these topics.
+            self.checks.doubt();
+            self.queue.put_back(Item::Barrier);
+        }
         for (topic, head) in topics.iter().zip(&heads.topics) {
-            // Of a log that was empty everything is owed; heads of another log say nothing, only what was delivered does.
-            let comparable = same || heads.epoch.is_none();
-            let head = if comparable { Seen::Exactly(*head) } else { Seen::Floor(self.position) };
-            if self.topics.confirm(topic, head) {
-                self.open_hole(topic, head.id());
+            if self.topics.confirm(topic, Seen::Exactly(*head)) {
+                self.open_hole(topic, *head);
+            }
+            // Of a log that was empty everything is owed; heads of another log say nothing of this one.
+            if !same && heads.epoch.is_some() {
+                self.gap(topic, GapReason::Epoch, self.position);
+                self.topics.set(topic, Seen::Floor(self.position));
             }
         }
         self.advance(now_ms);
@@ -136,6 +147,9 @@ impl Lane {
             self.topics.unwatch(topic);
             self.backfill.close(topic);
         }
+        // What waits for nobody goes now: should the topic be asked for again meanwhile, it is from before that.
+        let watched = &self.topics;
+        self.queue.retain(|announcement| announcement.topics.iter().any(|(topic, _)| watched.contains(topic)));
         self.advance(now_ms);
     }
 
@@ -150,6 +164,7 @@ impl Lane {
     /// Anything may have been lost before this point: heads are compared before the lane goes on.
     pub fn on_interrupted(&mut self, now_ms: u64) {
         self.checks.doubt();
+        self.topics.doubt_unconfirmed();
         self.enqueue(Item::Barrier, now_ms);
     }
 
@@ -177,7 +192,9 @@ impl Lane {
     /// Delivers until something holds the lane.
     fn advance(&mut self, now_ms: u64) {
         loop {
-            self.release_staged();
+            if self.backfill.has_staged() {
+                self.release_staged(self.queue.overtaken_from());
+            }
             if self.backfill.is_open() {
                 self.start_fetches(now_ms);
                 break;
@@ -213,87 +230,10 @@ impl Lane {
         }
     }
 
-    fn pass_sequenced(&mut self, announcement: Announcement, now_ms: u64) -> Option<Announcement> {
-        if self.left.contains(&announcement.epoch) {
-            self.counters.duplicates += 1;
-            return None;
-        }
-        self.meet_epoch(Some(&announcement.epoch), announcement.id);
-        let watched = || announcement.topics.iter().filter(|(topic, _)| self.topics.contains(topic));
-        let holes: Vec<(Topic, Id)> = watched()
-            .filter(|(topic, prev)| self.topics.link(topic, *prev, announcement.id) == Link::Hole)
-            .cloned()
-            .collect();
-        if !holes.is_empty() {
-            for (topic, prev) in holes {
-                self.open_hole(&topic, prev);
-            }
-            return Some(announcement);
-        }
-        let watched: Vec<(Topic, Id)> = watched().cloned().collect();
-        let mut fresh = false;
-        for (topic, prev) in watched {
-            let link = self.topics.link(&topic, prev, announcement.id);
-            fresh |= link != Link::Known;
-            self.follow(&topic, link, announcement.id, announcement.id, now_ms);
-        }
-        // Only what was stored in several topics can come in again by another way than its topic's own order shows.
-        if !fresh || (announcement.topics.len() > 1 && !self.recent.insert(announcement.id, false)) {
-            self.counters.duplicates += 1;
-            return None;
-        }
-        self.deliver(announcement.envelope, Some(announcement.id));
-        None
-    }
-
-    /// Moves a topic's last id along a link that is no hole, telling what the link says was lost.
-    fn follow(&mut self, topic: &Topic, link: Link, id: Id, head: Id, now_ms: u64) {
-        match link {
-            Link::Known => return,
-            Link::Next => {}
-            Link::Hole => self.gap(topic, GapReason::Trimmed, head),
-            Link::Back { first } => {
-                let silent_ms = id.ms.saturating_sub(self.topics.last(topic).ms);
-                let expired = first && silent_ms >= self.options.history_age_ms;
-                // A room that was idle for so long starts anew. Nothing can have come and gone meanwhile unseen if the heads
-                // were compared since.
-                if !expired {
-                    self.gap(topic, GapReason::Fork, head);
-                } else if !self.checks.verified_within(self.options.history_age_ms, now_ms) {
-                    self.gap(topic, GapReason::Expired, head);
-                }
-            }
-        }
-        self.topics.set(topic, Seen::Exactly(id));
-    }
-
-    /// Every watched topic is told when the log turns out to be another one.
-    fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id) {
-        if self.epoch.as_ref() == epoch {
-            return;
-        }
-        if let Some(old) = self.epoch.take() {
-            self.backfill.close_all();
-            self.release_staged();
-            for topic in self.topics.known() {
-                self.gap(&topic, GapReason::Epoch, head);
-                self.topics.set(&topic, Seen::Floor(head));
-            }
-            self.checks.forget();
-            self.position = head;
-            self.left.push_back(old);
-            if self.left.len() > EPOCHS_LEFT_MAX {
-                self.left.pop_front();
-            }
-        }
-        self.left.retain(|left| Some(left) != epoch);
-        self.epoch = epoch.cloned();
-    }
-
     /// Ends the hold: what is still missing is told, what was found is delivered.
     fn give_up(&mut self, now_ms: u64) {
         let holes = self.backfill.close_all();
-        self.release_staged();
+        self.release_staged(None);
         for (topic, until) in holes {
             self.gap(&topic, GapReason::Limit, until);
             self.topics.set(&topic, Seen::Exactly(until));
@@ -325,6 +265,3 @@ impl Lane {
         self.tickets
     }
 }
-
-/// Stale announcements of an epoch come within moments of its end; more ends than this in that time are not orderly anyway.
-const EPOCHS_LEFT_MAX: usize = 4;

@@ -18,7 +18,7 @@ use crate::session::Received;
 pub fn receive(worker: &Rc<Worker>, key: ClientKey, packet: Packet<'_>) -> Result<(), Closing> {
     let now_ms = worker.services.clock.now_ms();
     let mut clients = worker.clients.borrow_mut();
-    let Some(client) = clients.get_mut(key) else { return Ok(()) };
+    let Some(client) = clients.get_mut(key).filter(|client| client.ended.is_none()) else { return Ok(()) };
     worker.services.meters.received_packets.increment(1);
     let Some(received) = client.session.receive(packet, &client.door.parsing, &client.door.timing, now_ms)? else {
         return Ok(());
@@ -30,6 +30,17 @@ pub fn receive(worker: &Rc<Worker>, key: ClientKey, packet: Packet<'_>) -> Resul
         worker.services.tasks.spawn_local(drive(Rc::clone(worker), key));
     }
     Ok(())
+}
+
+/// The client's input has ended. What it sent before still counts: it is worked through, then the client is closed.
+pub fn end(worker: &Worker, key: ClientKey, reason: Closing) {
+    if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
+        client.ended.get_or_insert(reason);
+        if client.driven {
+            return;
+        }
+    }
+    worker.close(key, reason);
 }
 
 /// Something to wait for before more is read from the client; `None` while there is room.
@@ -73,6 +84,11 @@ fn next(worker: &Worker, key: ClientKey) -> Option<(Received, Application)> {
         client.driven = false;
         client.waiting = std::collections::VecDeque::new();
         client.waiting_bytes = 0;
+        let ended = client.ended;
+        drop(clients);
+        if let Some(reason) = ended {
+            worker.close(key, reason);
+        }
         return None;
     };
     client.waiting_bytes = client.waiting_bytes.saturating_sub(size(&received));

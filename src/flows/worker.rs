@@ -44,6 +44,8 @@ pub struct Client {
     pub(super) waiting_bytes: usize,
     /// A task is working on `waiting`.
     pub(super) driven: bool,
+    /// The client's input has ended for this reason; it goes when `waiting` was worked through.
+    pub(super) ended: Option<Closing>,
     /// Wakes whoever stopped reading because too much was waiting.
     pub(super) relief: Option<Rc<Notify>>,
 }
@@ -115,6 +117,7 @@ impl Worker {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             driven: false,
+            ended: None,
             relief: None,
         };
         self.clients.borrow_mut().insert(key, client);

@@ -167,11 +167,10 @@ impl RedisBackplane {
 
     async fn subscribe(&self, partition: &Arc<Partition>, topics: &[Topic]) -> Result<(), Unavailable> {
         let mut wanted: Vec<Channel> = topics.iter().map(|topic| self.channel(partition, topic)).collect();
-        let new: Vec<Arc<str>> = wanted
-            .iter()
-            .filter(|channel| self.channels.insert(channel.name.clone(), partition.clone()))
-            .map(|channel| channel.name.clone())
-            .collect();
+        let names: Vec<Arc<str>> = wanted.iter().map(|channel| channel.name.clone()).collect();
+        for name in &names {
+            self.channels.begin(name.clone(), partition);
+        }
         if self.cluster {
             let canary = canary_channel(&self.keys, Some(partition), &self.options, true);
             self.canaries.add(canary.name.clone());
@@ -179,7 +178,9 @@ impl RedisBackplane {
         }
         let subscribed = self.subscriptions.subscribe(wanted).await;
         if subscribed.is_err() {
-            new.iter().for_each(|channel| self.channels.remove(channel));
+            for name in &names {
+                self.channels.take_back(name);
+            }
         }
         subscribed
     }

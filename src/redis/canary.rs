@@ -68,7 +68,7 @@ impl Canaries {
 
     pub(super) fn proven(&self) -> Result<(), Unavailable> {
         let (now, silent) = (self.now(), self.oldest_age());
-        if self.birds().values().any(|bird| !bird.ever_heard) && silent > SILENCE_MS / 3 {
+        if self.birds().values().any(|bird| !bird.ever_heard) && silent > SILENCE_MS / 2 {
             return Err(Unavailable("a subscription has not been proven yet".to_owned()));
         }
         if silent > SILENCE_MS {

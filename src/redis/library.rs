@@ -21,6 +21,7 @@ use super::options::ConnectError;
 /// Changes with every change of `publish.lua`, so that nodes of two versions can share a Redis.
 pub(super) const LIBRARY: &str = "fanfare_1";
 
+/// In the order of [`Function::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     Publish,
@@ -40,13 +41,20 @@ pub(super) struct Call {
 pub(super) struct Library {
     client: Client,
     as_scripts: AtomicBool,
+    /// Text and SHA-1 of each function as a script, in the order of [`Function::ALL`].
+    scripts: [(String, String); 4],
     counters: Arc<Counters>,
 }
 
 impl Library {
     /// Loads the library, or finds out that it was loaded by somebody with more rights, or that scripts have to do.
     pub(super) async fn load(client: Client, counters: Arc<Counters>) -> Result<Self, ConnectError> {
-        let library = Self { client, as_scripts: AtomicBool::new(false), counters };
+        let scripts = Function::ALL.map(|function| {
+            let text = function.script();
+            let digest = format!("{:x}", Sha1::digest(&text));
+            (text, digest)
+        });
+        let library = Self { client, as_scripts: AtomicBool::new(false), scripts, counters };
         let slot = redis_keyslot(library.client.id().as_bytes());
         library.reload(slot, super::client::COMMAND_TIMEOUT).await;
         if !library.as_scripts.load(Ordering::Relaxed) {
@@ -126,11 +134,11 @@ impl Library {
                 "FCALL"
             }
             (true, false) => {
-                args.push(Value::from(format!("{:x}", Sha1::digest(call.function.script()))));
+                args.push(Value::from(self.scripts[call.function as usize].1.as_str()));
                 "EVALSHA"
             }
             (true, true) => {
-                args.push(Value::from(call.function.script()));
+                args.push(Value::from(self.scripts[call.function as usize].0.as_str()));
                 "EVAL"
             }
         };

@@ -3,7 +3,8 @@
 --
 -- Head of a partition (hash): e epoch, b its first millisecond, m and s last id, f lineage of the last writer,
 -- T timeline "lineage@first id,…". Head of a topic (hash): e epoch, l last id, c bytes ever stored, t bytes ever trimmed
--- (a lower bound). Stream entry: p id before it in the topic, c bytes ever stored before it, e envelope.
+-- (a lower bound), x second of the last trimming by age. Stream entry: p id before it in the topic, c bytes ever stored
+-- before it, e envelope.
 
 local LINEAGE_UNIT = 1048576
 local TIMELINE_MAX = 32
@@ -124,12 +125,14 @@ local function publish(keys, args)
   end
   redis.call('HSET', head, 'm', string.format('%.0f', ms), 's', string.format('%.0f', seq), 'f', string.format('%.0f', own))
 
+  local second = string.format('%.0f', math.floor(ms / 1000))
   local stream_ttl, idle_ms = age_ms + 60000, 4 * age_ms + 60000
   local topics = {}
   for i = 5, #keys, 2 do
     local stream, topic = keys[i], keys[i + 1]
-    local state = redis.call('HMGET', topic, 'e', 'l', 'c', 't')
+    local state = redis.call('HMGET', topic, 'e', 'l', 'c', 't', 'x')
     local prev, stored, trimmed = state[2], tonumber(state[3] or '0'), tonumber(state[4] or '0')
+    local tended = state[1] == epoch and state[5] == second
     if state[1] and state[1] ~= epoch then
       redis.call('DEL', stream)
       prev, stored, trimmed = FIRST, 0, 0
@@ -143,16 +146,21 @@ local function publish(keys, args)
       -- The stream has ids from a clock that was ahead. What it held is lost, so everybody who has not seen the whole
       -- partition has a gap here.
       redis.call('DEL', stream)
+      tended = false
       prev = id_text(last_ms, last_seq)
       entry[8] = prev
       redis.call(unpack(entry))
     end
     stored = stored + #envelope
     if stored - trimmed > bytes_max then trimmed = trim_bytes(stream, stored, bytes_max) end
-    redis.call('XTRIM', stream, 'MINID', '=', id_text(math.max(0, ms - age_ms), 0))
-    redis.call('PEXPIRE', stream, stream_ttl)
-    redis.call('HSET', topic, 'e', epoch, 'l', id, 'c', string.format('%.0f', stored), 't', string.format('%.0f', trimmed))
-    redis.call('PEXPIRE', topic, idle_ms)
+    redis.call('HSET', topic, 'e', epoch, 'l', id, 'c', string.format('%.0f', stored), 't', string.format('%.0f', trimmed),
+      'x', second)
+    -- Age is a matter of minutes: once a second is enough.
+    if not tended then
+      redis.call('XTRIM', stream, 'MINID', '=', id_text(math.max(0, ms - age_ms), 0))
+      redis.call('PEXPIRE', stream, stream_ttl)
+      redis.call('PEXPIRE', topic, idle_ms)
+    end
     topics[#topics + 1] = args[12 + (i - 5)] .. '=' .. prev
   end
 

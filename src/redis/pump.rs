@@ -22,12 +22,28 @@ use crate::event::Partition;
 
 /// Which partition each channel belongs to. A channel is here before it is subscribed to and until it is given up.
 #[derive(Default)]
-pub(super) struct Channels(RwLock<HashMap<Arc<str>, Arc<Partition>>>);
+pub(super) struct Channels(RwLock<HashMap<Arc<str>, Watched>>);
+
+struct Watched {
+    partition: Arc<Partition>,
+    /// Watches begun; a failed one takes its own back, so that it does not spoil another's.
+    begun: usize,
+}
 
 impl Channels {
-    /// Whether the channel is new.
-    pub(super) fn insert(&self, channel: Arc<str>, partition: Arc<Partition>) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(channel, partition).is_none()
+    pub(super) fn begin(&self, channel: Arc<str>, partition: &Arc<Partition>) {
+        let mut channels = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        channels.entry(channel).or_insert_with(|| Watched { partition: partition.clone(), begun: 0 }).begun += 1;
+    }
+
+    pub(super) fn take_back(&self, channel: &str) {
+        let mut channels = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watched) = channels.get_mut(channel) {
+            watched.begun -= 1;
+            if watched.begun == 0 {
+                channels.remove(channel);
+            }
+        }
     }
 
     pub(super) fn remove(&self, channel: &str) {
@@ -35,7 +51,8 @@ impl Channels {
     }
 
     fn partition(&self, channel: &str) -> Option<Arc<Partition>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(channel).cloned()
+        let channels = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        channels.get(channel).map(|watched| watched.partition.clone())
     }
 }
 

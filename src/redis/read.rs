@@ -70,7 +70,9 @@ impl Reader {
         let slot = redis_keyslot(stream.as_bytes());
         let args = vec![stream, format!("({after}"), until.to_string(), "COUNT".to_owned(), limit.to_string()];
         let client = self.client.with_options(&options(self.deadline));
-        let answer = self.in_time(client.custom::<Value, _>(command("XRANGE", slot), args)).await?;
+        // fred's futures are large; on the heap it is not copied at each step.
+        let answer = Box::pin(client.custom::<Value, _>(command("XRANGE", slot), args));
+        let answer = self.in_time(answer).await?;
         Ok(answer.into_array().into_iter().filter_map(entry).collect())
     }
 

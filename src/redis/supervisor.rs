@@ -84,24 +84,24 @@ impl Supervisor {
         }
     }
 
+    /// All that was asked meanwhile, with one confirmation. What was refused, or whose asker has given up waiting, is not
+    /// wanted any more, unless somebody else asked for it too.
     async fn serve(&mut self, batch: &mut Vec<Request>) {
         let (mut added, mut removed, mut waiting) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for request in batch.drain(..) {
             match request {
                 Request::Subscribe { done, .. } if done.is_closed() => {}
                 Request::Subscribe { channels, done } => {
-                    let new: Vec<Channel> =
-                        channels.into_iter().filter(|channel| self.wanted.insert(channel.clone())).collect();
-                    for channel in &new {
-                        removed.remove(channel);
-                        added.insert(channel.clone());
+                    for channel in &channels {
+                        if self.wanted.insert(channel.clone()) && !removed.remove(channel) {
+                            added.insert(channel.clone());
+                        }
                     }
-                    waiting.push((new, done));
+                    waiting.push((channels, done));
                 }
                 Request::Unsubscribe { channels } => {
                     for channel in channels {
-                        added.remove(&channel);
-                        if self.wanted.remove(&channel) {
+                        if self.wanted.remove(&channel) && !added.remove(&channel) {
                             removed.insert(channel);
                         }
                     }
@@ -109,18 +109,17 @@ impl Supervisor {
                 Request::SubscribeAgain => self.in_doubt = true,
             }
         }
-        let added: Vec<Channel> = added.into_iter().collect();
-        let outcome = self.subscribe(&added).await.map_err(|error| unavailable(&error, COMMAND_TIMEOUT));
-        for (new, done) in waiting {
-            let failed = outcome.is_err();
-            // Nobody counts on a channel whose asker has been refused, or has given up waiting.
-            if done.send(outcome.clone()).is_err() || failed {
-                for channel in new {
-                    self.wanted.remove(&channel);
-                    removed.insert(channel);
+        let new: Vec<Channel> = added.iter().cloned().collect();
+        let outcome = self.subscribe(&new).await.map_err(|error| unavailable(&error, COMMAND_TIMEOUT));
+        for (channels, done) in waiting {
+            if done.send(outcome.clone()).is_ok() && outcome.is_ok() {
+                for channel in &channels {
+                    added.remove(channel);
                 }
             }
         }
+        self.wanted.retain(|channel| !added.contains(channel));
+        removed.append(&mut added);
         let removed: Vec<Channel> = removed.into_iter().collect();
         if self.unsubscribe(&removed).await.is_err() {
             self.in_doubt = true;

@@ -1,6 +1,6 @@
 //! A worker's connections: which client is reached how, and writing out what its outbox holds.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use crate::flows::{Worker, leave};
 use crate::hub::ClientKey;
 use crate::ids::SessionId;
 use crate::protocol::engine;
-use crate::protocol::websocket::close_frame;
+use crate::protocol::websocket::{CloseCode, close_frame};
 
 /// One worker's side of the network.
 pub(super) struct Local {
@@ -55,6 +55,14 @@ pub(super) struct Wire {
     pub io: TcpStream,
     /// The link is gone; the reading task finishes the closing handshake and ends.
     pub stop: Notify,
+    /// The client asked to close, with this code.
+    pub farewell: Cell<Option<Option<CloseCode>>>,
+}
+
+impl Wire {
+    pub fn new(io: TcpStream) -> Self {
+        Self { io, stop: Notify::new(), farewell: Cell::new(None) }
+    }
 }
 
 /// Most frames that go out in one write.
@@ -263,10 +271,9 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A close frame without a code, as the reference sends it, or with the code that says what was wrong (RFC 6455, section 7.4).
 fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
-    use crate::protocol::websocket::CloseCode;
     let code = match reason {
-        // It said goodbye itself and was answered, or is beyond being told.
-        Closing::TransportClose | Closing::TransportError => None,
+        // Answered with the client's own code (RFC 6455, section 5.5.1); without a close frame it is beyond being told.
+        Closing::TransportClose | Closing::TransportError => wire.farewell.get(),
         Closing::TooLarge => Some(Some(CloseCode::TOO_BIG)),
         Closing::InvalidText => Some(Some(CloseCode::INVALID_PAYLOAD)),
         Closing::ProtocolViolation => Some(Some(CloseCode::PROTOCOL_ERROR)),

@@ -142,8 +142,9 @@ fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Re
     let Some(body) = body else { return wait };
     local.worker.services.meters.received_bytes.increment(body.len() as u64);
     if let Err(reason) = take_payload(local, key, &body) {
-        local.worker.close(key, reason);
-        local.finish(key);
+        // Further requests find no session, while what came before the fault is still worked through.
+        local.sessions.borrow_mut().remove(sid);
+        inbound::end(&local.worker, key, reason);
         return wait;
     }
     if inbound::congestion(&local.worker, key).is_some() {

@@ -177,7 +177,7 @@ fn release_poll(local: &Local, key: ClientKey) {
 /// The session's packets go over the WebSocket from now on.
 async fn switch(local: Rc<Local>, key: ClientKey, io: TcpStream, reader: Reader, limits: Limits, rest: Vec<u8>) {
     release_poll(&local, key);
-    let wire = Rc::new(Wire { io, stop: Notify::new() });
+    let wire = Rc::new(Wire::new(io));
     if local.links.borrow_mut().insert(key, Link::WebSocket(Rc::clone(&wire))).is_none() {
         local.links.borrow_mut().remove(key);
         return;

@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
 use super::links::{Link, Local, Wire};
 use super::polling::open_packet;
@@ -20,7 +19,7 @@ use crate::closing::Closing;
 use crate::flows::{Handshake, inbound};
 use crate::hub::{ClientKey, Encoding, Frames};
 use crate::protocol::engine::{self, Packet};
-use crate::protocol::websocket::{Input, Limits, Message, Reader, Violation, check_upgrade, close_frame, pong_frame};
+use crate::protocol::websocket::{Input, Limits, Message, Reader, Violation, check_upgrade, pong_frame};
 use crate::session::Speaks;
 
 /// A session that starts on WebSocket.
@@ -41,7 +40,7 @@ pub(super) fn open(
         let encoding = Encoding::of(door.parsing.speaks == Speaks::MsgpackSocketIo, false);
         let (key, id) = local.worker.open(door, handshake, encoding);
         let packet = open_packet(&entrance, &id, false);
-        let wire = Rc::new(Wire { io, stop: Notify::new() });
+        let wire = Rc::new(Wire::new(io));
         local.attach(key, id, Link::WebSocket(Rc::clone(&wire)));
         local.worker.send(key, &Arc::new(Frames::engine(packet)));
         let limits = limits(door.parsing.payload_bytes_max);
@@ -99,8 +98,7 @@ pub(super) async fn run(
         }
     }
     if let Err(reason) = outcome {
-        local.worker.close(key, reason);
-        local.worker.flush.notify_one();
+        inbound::end(&local.worker, key, reason);
     }
     drop((local, reader));
     linger(&wire).await;
@@ -146,10 +144,7 @@ fn feed(
             Message::Ping(payload) => pong(local, key, wire, payload),
             Message::Pong(_) => {}
             Message::Close(code, _) => {
-                // Answered with the client's own code (RFC 6455, section 5.5.1), unless a frame is only half written.
-                if local.worker.hub.borrow_mut().outbox(key).is_some_and(|outbox| outbox.is_empty()) {
-                    let _ = wire.io.try_write(&close_frame(code, ""));
-                }
+                wire.farewell.set(Some(code));
                 return Err(Closing::TransportClose);
             }
         }

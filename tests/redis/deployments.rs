@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fanfare::backplane::{self, Backplane as _};
+use fanfare::backplane::{self, Backplane as _, Ingest as _, PublishRequest};
 use fanfare::event::Topic;
 
 use super::node::{Node, options, partition, room, until};
@@ -20,7 +20,7 @@ async fn heals(node: &mut Node, topic: &Topic) -> Duration {
     let started = Instant::now();
     let healed = async {
         loop {
-            if let Ok(receipt) = node.send(node.request(&[topic.clone()], "again")).await {
+            if let Ok(receipt) = node.send(node.request(std::slice::from_ref(topic), "again")).await {
                 let id = receipt.position.unwrap().id;
                 let heard = async { while node.announcement().await.id < id {} };
                 if tokio::time::timeout(Duration::from_millis(100), heard).await.is_ok() {
@@ -125,8 +125,8 @@ async fn a_sentinel_failover_is_followed() {
     if !full() {
         return;
     }
-    let mut primary = Server::start();
-    let replica = Server::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    let primary = Server::start();
+    let mut replica = Server::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
     server::until("the replica is in step", || primary.ask(&["INFO", "replication"]).text().contains("state=online"));
     let sentinels: Vec<Server> = (0..3).map(|_| sentinel(primary.port)).collect();
     server::until("the sentinels know each other and the replica", || {
@@ -143,12 +143,28 @@ async fn a_sentinel_failover_is_followed() {
     let before = node.publish(&room("a"), "x").await;
     assert_eq!(node.announcement().await.id, before);
     server::until("replicated", || replica.ask(&["EXISTS", "fanfare:{default/}:head"]) == Answer::Number(1));
-    primary.stop();
+
+    // On request: the former primary lives on as a replica, which would answer, but only that it is one.
+    assert_eq!(sentinels[0].ask(&["SENTINEL", "FAILOVER", "main"]).text(), "OK");
+    // Until then it takes writes that nobody will ever see, as Redis does.
+    server::until("the primary is demoted", || primary.ask(&["INFO", "replication"]).text().contains("role:slave"));
     println!("heard again after {:?}", heals(&mut node, &room("a")).await);
     let entries = node.all_entries(&room("a")).await;
-    assert_eq!(entries[0].id, before);
-    assert_eq!(entries[1].prev, before);
+    assert_eq!((entries[0].id, entries[1].prev), (before, before));
     assert_ne!(entries[1].id.lineage(), before.lineage());
+
+    // By death, back to the first.
+    server::until("the first is in step again", || {
+        replica.ask(&["INFO", "replication"]).text().contains("state=online")
+            && sentinels.iter().all(|sentinel| {
+                let address = sentinel.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]);
+                address.list()[1].text() == replica.port.to_string()
+            })
+    });
+    replica.stop();
+    println!("heard again after {:?}", heals(&mut node, &room("a")).await);
+    let third = node.all_entries(&room("a")).await.last().unwrap().id;
+    assert!(third.lineage() != before.lineage() && third.lineage() != entries[1].id.lineage());
 }
 
 fn sentinel(primary: u16) -> Server {
@@ -223,10 +239,45 @@ async fn a_cluster_serves_partitions_of_every_shard_and_survives_a_lost_primary(
         let heads = node.redis.heads(&node.partition, &rooms).await.unwrap();
         assert_eq!(heads.topics[599], heads.last);
     }
+    // The foreign ways in, on whatever shard.
+    let mut foreign = node.redis.foreign().unwrap();
+    node.redis.listen(&["plain".to_owned()], &["socket.io#*".to_owned()]).await.unwrap();
+    for (at, server) in cluster.nodes.iter().enumerate() {
+        server.ask(&["PUBLISH", if at % 2 == 0 { "plain" } else { "socket.io#/#" }, &at.to_string()]);
+        assert_eq!(foreign.recv().await.unwrap().payload.as_ref(), at.to_string().as_bytes());
+    }
+    for namespace in ["/", "/a", "/b", "/c"] {
+        node.partition = partition(namespace);
+        let fence = node.redis.lead(&node.partition).await.unwrap();
+        let inbox = format!("fanfare:{{default{namespace}}}:inbox");
+        let owner = &cluster.nodes[cluster.owner(&inbox)];
+        let inbox_id = Some(owner.ask(&["XADD", &inbox, "*", "a", "b"]).text().to_owned());
+        let read = node.redis.inbox(&node.partition, 10).await.unwrap();
+        assert_eq!(Some(&read[0].id), inbox_id.as_ref());
+        let request = PublishRequest { fence, inbox_id, ..node.request(&[room("0")], "from the inbox") };
+        assert!(!node.send(request).await.unwrap().duplicate);
+    }
+
     node.partition = partition("/");
     let owner = cluster.owner("fanfare:{default/}:head");
     cluster.nodes[owner].stop();
     println!("heard again after {:?}", heals(&mut node, &room("599")).await);
+}
+
+#[tokio::test]
+async fn a_frozen_primary_of_a_cluster_is_replaced() {
+    if !full() {
+        return;
+    }
+    let cluster = Cluster::start().await;
+    let mut node = Node::on(&cluster.url()).await;
+    node.watch(&[room("a")]).await;
+    node.publish(&room("a"), "x").await;
+    let owner = cluster.owner("fanfare:{default/}:head");
+    cluster.nodes[owner].signal("STOP");
+    println!("heard again after {:?}", heals(&mut node, &room("a")).await);
+    cluster.nodes[owner].signal("CONT");
+    println!("heard again after {:?}", heals(&mut node, &room("a")).await);
 }
 
 #[tokio::test]

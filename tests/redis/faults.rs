@@ -109,6 +109,7 @@ async fn nothing_published_while_disconnected_appears_later() {
     server.restart();
     assert_eq!(server.port, port);
     node.interrupted().await;
+    until("proven again", || node.redis.proven().is_ok()).await;
     let id = node.publish(&room("a"), "kept").await;
     assert_eq!(node.announcement().await.id, id);
     assert_eq!(node.all_entries(&room("a")).await.len(), 1);

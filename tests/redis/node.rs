@@ -10,7 +10,6 @@ use fanfare::backplane::{
 use fanfare::event::{Id, Partition, Topic};
 use fanfare::ids::{Namespace, NodeId, Room, Tenant};
 use fanfare::redis::{Options, RedisBackplane, connect};
-use smallvec::SmallVec;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,7 +38,7 @@ impl Node {
     }
 
     pub async fn publish(&self, topic: &Topic, envelope: &str) -> Id {
-        self.send(self.request(&[topic.clone()], envelope)).await.unwrap().position.unwrap().id
+        self.send(self.request(std::slice::from_ref(topic), envelope)).await.unwrap().position.unwrap().id
     }
 
     pub async fn send(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
@@ -49,7 +48,7 @@ impl Node {
     pub fn request(&self, topics: &[Topic], envelope: &str) -> PublishRequest {
         PublishRequest {
             partition: self.partition.clone(),
-            topics: SmallVec::from_iter(topics.iter().cloned()),
+            topics: topics.iter().cloned().collect(),
             envelope: Bytes::copy_from_slice(envelope.as_bytes()),
             volatile: false,
             idempotency: None,
@@ -61,7 +60,7 @@ impl Node {
 
     pub fn once(&self, topic: &Topic, envelope: &str, key: &str, digest: &str) -> PublishRequest {
         let idempotency = Some(Idempotency { key: key.into(), digest: digest.into() });
-        PublishRequest { idempotency, ..self.request(&[topic.clone()], envelope) }
+        PublishRequest { idempotency, ..self.request(std::slice::from_ref(topic), envelope) }
     }
 
     /// The next arrival of any kind.

@@ -6,7 +6,7 @@ use fanfare::redis::{ConnectError, Verdict, connect, examine};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::node::{Node, options, room};
+use super::node::{Node, options, room, until};
 use super::server::Server;
 
 /// As documented for operators.
@@ -144,4 +144,23 @@ async fn the_doctor_names_each_missing_right_and_each_bad_setting_with_its_cure(
     let findings = examine(&options("redis://127.0.0.1:1")).await;
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].verdict, Verdict::Fault);
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_for_a_while_is_no_reason_to_give_up() {
+    let server = Server::start();
+    let allow = |password: &str| {
+        server.ask(&["ACL", "SETUSER", "gateway", "on", "resetpass", password, "allkeys", "allchannels", "+@all"])
+    };
+    allow(">right");
+    let mut node = Node::on(&format!("redis://gateway:right@127.0.0.1:{}", server.port)).await;
+    node.watch(&[room("a")]).await;
+    allow(">wrong");
+    server.ask(&["CLIENT", "KILL", "USER", "gateway"]);
+    until("the loss is noticed", || node.redis.proven().is_err()).await;
+    allow(">right");
+    node.interrupted().await;
+    until("proven again", || node.redis.proven().is_ok()).await;
+    let id = node.publish(&room("a"), "x").await;
+    assert_eq!(node.announcement().await.id, id);
 }

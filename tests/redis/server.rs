@@ -1,5 +1,6 @@
 //! A redis-server of one's own: loopback, a free port, nothing on disk, gone when dropped.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ impl Server {
             own
         });
         let child = spawn(&program, file.as_deref(), port, &directory, &arguments);
-        let server = Self { file, child, port, directory, arguments, program };
+        let server = Self { child, file, port, directory, arguments, program };
         server.await_ready();
         server
     }
@@ -129,7 +130,7 @@ pub fn ask(port: u16, words: &[&str]) -> Answer {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut request = format!("*{}\r\n", words.len());
     for word in words {
-        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        write!(request, "${}\r\n{word}\r\n", word.len()).unwrap();
     }
     stream.write_all(request.as_bytes()).unwrap();
     answer(&mut std::io::BufReader::new(stream))
@@ -182,14 +183,13 @@ fn answer(stream: &mut impl std::io::BufRead) -> Answer {
         "+" => Answer::Text(rest.into()),
         "-" => Answer::Text(format!("-{rest}")),
         ":" => Answer::Number(rest.parse().unwrap()),
-        "$" if rest == "-1" => Answer::Nothing,
+        "$" | "*" if rest == "-1" => Answer::Nothing,
         "$" => {
             let mut bytes = vec![0; rest.parse::<usize>().unwrap() + 2];
             stream.read_exact(&mut bytes).unwrap();
             bytes.truncate(bytes.len() - 2);
             Answer::Text(String::from_utf8_lossy(&bytes).into_owned())
         }
-        "*" if rest == "-1" => Answer::Nothing,
         "*" => Answer::List((0..rest.parse::<usize>().unwrap()).map(|_| answer(stream)).collect()),
         other => panic!("unknown reply {other}{rest}"),
     }

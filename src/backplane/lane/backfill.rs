@@ -30,6 +30,10 @@ impl Backfill {
         !self.until.is_empty()
     }
 
+    pub(super) fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         if self.waiting.is_empty() { None } else { self.paused_until_ms }
     }
@@ -79,9 +83,10 @@ impl Backfill {
         self.staged.insert(entry.id, entry.envelope);
     }
 
-    fn take_complete(&mut self) -> Option<(Id, Bytes)> {
+    fn take_complete(&mut self, until: Option<Id>) -> Option<(Id, Bytes)> {
         let (id, _) = self.staged.first_key_value()?;
-        if self.complete_until().is_some_and(|complete| *id > complete) {
+        let until = until.into_iter().chain(self.complete_until()).min();
+        if until.is_some_and(|until| *id > until) {
             return None;
         }
         let (id, envelope) = self.staged.pop_first()?;
@@ -132,8 +137,9 @@ impl Lane {
         }
     }
 
-    pub(super) fn release_staged(&mut self) {
-        while let Some((id, envelope)) = self.backfill.take_complete() {
+    /// Delivers what was read, as far as it is complete and does not overtake an announcement that waits.
+    pub(super) fn release_staged(&mut self, until: Option<Id>) {
+        while let Some((id, envelope)) = self.backfill.take_complete(until) {
             self.deliver(envelope, Some(id));
         }
     }

@@ -32,6 +32,8 @@ struct Question {
     epoch: Option<Epoch>,
     position: Id,
     topics: Vec<(Topic, Id)>,
+    /// Topics were confirmed since, so the answer cannot show that all agree.
+    partial: bool,
     asked_ms: u64,
 }
 
@@ -48,6 +50,14 @@ impl Checks {
 
     pub(super) fn verified_within(&self, ms: u64, now_ms: u64) -> bool {
         self.verified_ms.is_some_and(|verified_ms| now_ms.saturating_sub(verified_ms) < ms)
+    }
+
+    /// More topics are to be compared from now on.
+    pub(super) fn extend(&mut self) {
+        self.agreed = None;
+        if let Some(question) = &mut self.asked {
+            question.partial = true;
+        }
     }
 
     /// What was found out about another log.
@@ -81,7 +91,7 @@ impl Lane {
             self.checks.urgent |= question.urgent;
             self.checks.next_ms = now_ms;
         } else if heads.epoch != self.epoch {
-            self.meet_epoch(heads.epoch.as_ref(), heads.last);
+            self.meet_epoch(heads.epoch.as_ref(), heads.last, heads.last);
             // Seen from nothing, the first heads are ordinary ones.
             if question.epoch.is_none() {
                 self.compare(&question, heads, now_ms);
@@ -129,7 +139,8 @@ impl Lane {
         self.steps.push_back(Step::CheckHeads { ticket, topics: topics.clone() });
         let topics = topics.into_iter().zip(last).collect();
         let (epoch, position) = (self.epoch.clone(), self.position);
-        self.checks.asked = Some(Question { ticket, urgent, epoch, position, topics, asked_ms: now_ms });
+        self.checks.asked =
+            Some(Question { ticket, urgent, epoch, position, topics, partial: false, asked_ms: now_ms });
         self.checks.next_ms = now_ms + self.options.check_ms;
     }
 
@@ -148,16 +159,22 @@ impl Lane {
         }
         let mut ahead = Vec::new();
         for ((topic, last_then), &head) in question.topics.iter().zip(&heads.topics) {
+            // It may have been given up, or given up and asked for again, since the question.
+            if !self.topics.is_confirmed(topic) {
+                continue;
+            }
             if head > self.topics.last(topic) {
                 ahead.push((topic.clone(), head));
-            } else if head < *last_then && head != Id::ZERO && self.topics.contains(topic) {
+            } else if head < *last_then && head != Id::ZERO {
                 self.gap(topic, GapReason::Fork, head);
                 self.topics.set(topic, Seen::Exactly(head));
             }
         }
-        if ahead.is_empty() && !self.backfill.is_open() {
-            self.checks.agreed = Some(heads.last);
-            self.checks.verified_ms = Some(question.asked_ms);
+        if ahead.is_empty() {
+            if !self.backfill.is_open() && !question.partial {
+                self.checks.agreed = Some(heads.last);
+                self.checks.verified_ms = Some(question.asked_ms);
+            }
         } else if question.urgent {
             for (topic, head) in ahead {
                 self.miss(&topic, head);
@@ -170,7 +187,7 @@ impl Lane {
 
     /// The head lies beyond what was seen, and no announcement is under way any more.
     fn miss(&mut self, topic: &Topic, head: Id) {
-        if self.topics.contains(topic) && self.topics.last(topic) < head {
+        if self.topics.is_confirmed(topic) && self.topics.last(topic) < head {
             self.open_hole(topic, head);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::backplane::Announcement;
+use crate::event::Id;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -47,6 +48,15 @@ impl Queue {
         Some(item)
     }
 
+    /// Up to which id something may be delivered without overtaking what waits here; `None` if nothing does.
+    pub(super) fn overtaken_from(&self) -> Option<Id> {
+        self.items.iter().find_map(|item| match item {
+            Item::Sequenced(announcement) => Some(announcement.id),
+            Item::Barrier => Some(Id::ZERO),
+            Item::Volatile(_) => None,
+        })
+    }
+
     /// Puts an item back where it was popped.
     pub(super) fn put_back(&mut self, item: Item) {
         self.bytes += item.weight();
@@ -62,9 +72,17 @@ impl Queue {
     /// How many were dropped.
     pub(super) fn drop_volatile(&mut self) -> u64 {
         let before = self.items.len();
-        self.items.retain(|item| !matches!(item, Item::Volatile(_)));
-        self.bytes = self.items.iter().map(Item::weight).sum();
+        self.keep(|item| !matches!(item, Item::Volatile(_)));
         (before - self.items.len()) as u64
+    }
+
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Announcement) -> bool) {
+        self.keep(|item| if let Item::Sequenced(announcement) = item { wanted(announcement) } else { true });
+    }
+
+    fn keep(&mut self, kept: impl Fn(&Item) -> bool) {
+        self.items.retain(kept);
+        self.bytes = self.items.iter().map(Item::weight).sum();
     }
 
     pub(super) fn bytes(&self) -> usize {

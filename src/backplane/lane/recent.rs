@@ -1,4 +1,4 @@
-//! The ids delivered lately, for publications that can come in by more than one topic.
+//! The ids delivered lately: a publication of several topics can come in by each of them.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -1,1 +1,267 @@
+use std::sync::Arc;
 
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{GapNotice, GapReason, Lane, LaneOptions, Step};
+use crate::backplane::{Announcement, Entry, Heads};
+use crate::event::{Epoch, Id, Partition, Topic};
+use crate::ids::{Namespace, Room, Tenant};
+
+#[test]
+fn an_announcement_for_several_rooms_is_delivered_once() {
+    let mut lane = watching(&["a", "b"], 10);
+    let both = announcement(11, &[("a", 10), ("b", 10)]);
+    lane.on_announcement(both.clone(), 0);
+    lane.on_announcement(both, 0);
+    assert_eq!(delivered(&mut lane), [(11, 11)]);
+    assert_eq!(lane.counters().duplicates, 1);
+}
+
+#[test]
+fn a_hole_holds_the_lane_until_it_is_read() {
+    let mut lane = watching(&["a", "b"], 10);
+    lane.on_announcement(announcement(13, &[("a", 12)]), 0);
+    lane.on_announcement(announcement(14, &[("b", 10)]), 0);
+    lane.on_volatile(Bytes::new(), 0);
+    let Some(Step::Fetch { ticket, topic, after, until, .. }) = lane.next_step() else { panic!("a fetch") };
+    assert_eq!((topic, after, until), (room("a"), id(10), id(12)));
+    assert_eq!(lane.next_step(), None);
+    lane.on_fetched(ticket, Some(vec![entry(11, 10), entry(12, 11)]), 5);
+    assert_eq!(delivered(&mut lane), [(11, 11), (12, 12), (13, 13), (14, 14), (0, 14)]);
+    assert_eq!((lane.counters().holds, lane.counters().backfilled), (1, 2));
+}
+
+#[test]
+fn a_hole_that_cannot_be_read_in_time_is_told() {
+    let mut lane = watching(&["a"], 10);
+    lane.on_announcement(announcement(13, &[("a", 12)]), 0);
+    let Some(Step::Fetch { ticket, .. }) = lane.next_step() else { panic!("a fetch") };
+    lane.on_fetched(ticket, None, 1_000);
+    lane.on_tick(1_100);
+    assert!(steps(&mut lane).iter().any(|step| matches!(step, Step::Fetch { .. })), "it is tried again");
+    lane.on_tick(2_000);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![gap("a", GapReason::Limit, 10, 12)], vec![13]));
+}
+
+#[test]
+fn what_waits_is_bounded_and_volatile_goes_first() {
+    let mut lane = watching(&["a", "b"], 10);
+    lane.on_announcement(announcement(13, &[("a", 12)]), 0);
+    let mut prev = 10;
+    let payload = Bytes::from(vec![0; 1 << 20]);
+    lane.on_volatile(payload.clone(), 0);
+    for number in 14..18 {
+        assert_eq!(delivered(&mut lane), []);
+        lane.on_announcement(Announcement { envelope: payload.clone(), ..announcement(number, &[("b", prev)]) }, 0);
+        prev = number;
+    }
+    assert_eq!(lane.counters().volatile_dropped, 1);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![gap("a", GapReason::Limit, 10, 12)], vec![13, 14, 15, 16, 17]));
+}
+
+#[test]
+fn a_trimmed_hole_is_told_and_the_rest_delivered() {
+    let mut lane = watching(&["a"], 10);
+    lane.on_announcement(announcement(20, &[("a", 19)]), 0);
+    let Some(Step::Fetch { ticket, .. }) = lane.next_step() else { panic!("a fetch") };
+    lane.on_fetched(ticket, Some(vec![entry(18, 17), entry(19, 18)]), 0);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![gap("a", GapReason::Trimmed, 10, 19)], vec![18, 19, 20]));
+}
+
+#[test]
+fn a_log_that_lost_its_tail_is_told_as_a_fork() {
+    let mut lane = watching(&["a"], 10);
+    lane.on_announcement(announcement(11, &[("a", 10)]), 0);
+    lane.on_announcement(announcement(12, &[("a", 10)]), 0);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![gap("a", GapReason::Fork, 11, 12)], vec![11, 12]));
+}
+
+#[test]
+fn heads_that_fall_back_are_told_as_a_fork_and_move_the_position() {
+    let mut lane = watching(&["a"], 10);
+    lane.on_announcement(announcement(12, &[("a", 10)]), 0);
+    answer_heads(&mut lane, 1_000, &heads(11, &[10]));
+    let (gaps, _) = gaps_and_ids(&mut lane);
+    assert_eq!(gaps, [gap("a", GapReason::Fork, 12, 10)]);
+    assert_eq!(lane.position().unwrap().id, id(11));
+}
+
+#[test]
+fn another_epoch_is_told_to_every_topic_and_the_old_one_ends() {
+    let mut lane = watching(&["a", "b"], 10);
+    let other = Announcement { epoch: Epoch::new("f").unwrap(), ..announcement(20, &[("a", 0)]) };
+    lane.on_announcement(other, 0);
+    lane.on_announcement(announcement(11, &[("a", 10)]), 0);
+    let told = vec![gap("a", GapReason::Epoch, 10, 20), gap("b", GapReason::Epoch, 10, 20)];
+    assert_eq!(gaps_and_ids(&mut lane), (told, vec![20]));
+    assert_eq!(lane.position().unwrap().to_string(), "f.20-0");
+}
+
+#[test]
+fn a_room_that_was_idle_until_it_went_starts_anew_without_a_word() {
+    let mut lane = watching(&["a"], 10);
+    let age_ms = LaneOptions::default().history_age_ms;
+    answer_heads(&mut lane, age_ms, &heads(10, &[10]));
+    lane.on_announcement(announcement(10 + age_ms, &[("a", 0)]), age_ms + 10);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![], vec![10 + age_ms]));
+    // Had nobody looked for so long, something could have come and gone.
+    lane.on_announcement(announcement(11 + 3 * age_ms, &[("a", 0)]), 3 * age_ms);
+    let told = gap("a", GapReason::Expired, 10 + age_ms, 11 + 3 * age_ms);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![told], vec![11 + 3 * age_ms]));
+}
+
+#[test]
+fn a_lost_last_announcement_is_found_once_it_is_late() {
+    let mut lane = watching(&["a"], 10);
+    answer_heads(&mut lane, 1_000, &heads(11, &[11]));
+    assert_eq!(lane.next_step(), None, "it may still be under way");
+    lane.on_tick(1_150);
+    let Some(Step::Fetch { ticket, after, until, .. }) = lane.next_step() else { panic!("a fetch") };
+    assert_eq!((after, until), (id(10), id(11)));
+    lane.on_fetched(ticket, Some(vec![entry(11, 10)]), 1_160);
+    assert_eq!(delivered(&mut lane), [(11, 11)]);
+}
+
+#[test]
+fn an_idle_partition_costs_one_question_about_no_topic() {
+    let mut lane = watching(&["a"], 10);
+    answer_heads(&mut lane, 1_000, &heads(10, &[10]));
+    lane.on_tick(2_000);
+    assert!(matches!(lane.next_step(), Some(Step::CheckHeads { topics, .. }) if topics.is_empty()));
+}
+
+#[test]
+fn an_interruption_holds_the_lane_until_heads_are_compared() {
+    let mut lane = watching(&["a", "b"], 10);
+    lane.on_interrupted(0);
+    lane.on_announcement(announcement(13, &[("b", 10)]), 0);
+    let Some(Step::CheckHeads { ticket, topics }) = lane.next_step() else { panic!("a check") };
+    assert_eq!(lane.next_step(), None);
+    let heads = heads(13, &topics.iter().map(|topic| if *topic == room("a") { 12 } else { 13 }).collect::<Vec<_>>());
+    lane.on_heads(ticket, Some(&heads), 1);
+    for step in steps(&mut lane) {
+        let Step::Fetch { ticket, topic, .. } = step else { panic!("only fetches: {step:?}") };
+        let entries = if topic == room("a") { vec![entry(11, 10), entry(12, 11)] } else { vec![entry(13, 10)] };
+        lane.on_fetched(ticket, Some(entries), 2);
+    }
+    assert_eq!(delivered(&mut lane), [(11, 11), (12, 12), (13, 13)]);
+}
+
+#[test]
+fn what_is_found_late_does_not_take_the_position_back() {
+    let mut lane = watching(&["a", "b"], 10);
+    lane.on_announcement(announcement(15, &[("b", 10)]), 0);
+    lane.on_announcement(announcement(16, &[("a", 12)]), 0);
+    let fetch = steps(&mut lane).into_iter().find_map(|step| match step {
+        Step::Fetch { ticket, .. } => Some(ticket),
+        Step::Deliver { .. } | Step::CheckHeads { .. } | Step::Gap(_) => None,
+    });
+    lane.on_fetched(fetch.unwrap(), Some(vec![entry(12, 10)]), 0);
+    assert_eq!(delivered(&mut lane), [(12, 15), (16, 16)]);
+    assert_eq!(lane.counters().late, 1);
+}
+
+#[test]
+fn a_topic_watched_since_a_position_gets_what_was_stored_after_it() {
+    let mut lane = Lane::new(LaneOptions::default());
+    lane.watch(&room("a"), Some(id(5)));
+    lane.confirm(&[room("a")], &heads(10, &[9]), 0);
+    let Some(Step::Fetch { ticket, after, until, .. }) = lane.next_step() else { panic!("a fetch") };
+    assert_eq!((after, until), (id(5), id(9)));
+    // Its predecessor lies before the position and is not missing.
+    lane.on_fetched(ticket, Some(vec![entry(9, 3)]), 0);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![], vec![9]));
+}
+
+#[test]
+fn volatile_publications_carry_the_position_and_none_before_there_is_one() {
+    let mut lane = Lane::new(LaneOptions::default());
+    lane.watch(&room("a"), None);
+    lane.confirm(&[room("a")], &Heads { epoch: None, last: Id::ZERO, topics: vec![Id::ZERO] }, 0);
+    lane.on_volatile(Bytes::new(), 0);
+    assert!(matches!(lane.next_step(), Some(Step::Deliver { id: None, position: None, .. })));
+    lane.on_announcement(announcement(1, &[("a", 0)]), 0);
+    lane.on_volatile(Bytes::new(), 0);
+    assert_eq!(delivered(&mut lane), [(1, 1), (0, 1)]);
+}
+
+/// A lane with these topics confirmed, the head of each at `head`.
+fn watching(rooms: &[&str], head: u64) -> Lane {
+    let mut lane = Lane::new(LaneOptions::default());
+    let topics: Vec<Topic> = rooms.iter().map(|name| room(name)).collect();
+    for topic in &topics {
+        lane.watch(topic, None);
+    }
+    lane.confirm(&topics, &heads(head, &vec![head; topics.len()]), 0);
+    lane
+}
+
+/// Lets checks be asked at `now_ms` and answers each with the same heads.
+fn answer_heads(lane: &mut Lane, now_ms: u64, heads: &Heads) {
+    lane.on_tick(now_ms);
+    let mut kept = Vec::new();
+    while let Some(step) = lane.next_step() {
+        match step {
+            Step::CheckHeads { ticket, topics } => {
+                let topics = if topics.is_empty() { Vec::new() } else { heads.topics.clone() };
+                lane.on_heads(ticket, Some(&Heads { topics, ..heads.clone() }), now_ms);
+            }
+            Step::Deliver { .. } | Step::Fetch { .. } | Step::Gap(_) => kept.push(step),
+        }
+    }
+    lane.steps.extend(kept);
+}
+
+fn steps(lane: &mut Lane) -> Vec<Step> {
+    std::iter::from_fn(|| lane.next_step()).collect()
+}
+
+/// Own id (zero for volatile) and position of each delivery, by milliseconds.
+fn delivered(lane: &mut Lane) -> Vec<(u64, u64)> {
+    let number = |step| match step {
+        Step::Deliver { id, position, .. } => {
+            Some((id.map_or(0, |id: Id| id.ms), position.map_or(0, |position| position.id.ms)))
+        }
+        Step::Fetch { .. } | Step::CheckHeads { .. } | Step::Gap(_) => None,
+    };
+    steps(lane).into_iter().filter_map(number).collect()
+}
+
+fn gaps_and_ids(lane: &mut Lane) -> (Vec<GapNotice>, Vec<u64>) {
+    let (mut gaps, mut ids) = (Vec::new(), Vec::new());
+    for step in steps(lane) {
+        match step {
+            Step::Gap(notice) => gaps.push(notice),
+            Step::Deliver { id, .. } => ids.extend(id.map(|id| id.ms)),
+            Step::Fetch { .. } | Step::CheckHeads { .. } => {}
+        }
+    }
+    (gaps, ids)
+}
+
+fn gap(name: &str, reason: GapReason, last: u64, head: u64) -> GapNotice {
+    GapNotice { topic: room(name), reason, last: id(last), head: id(head) }
+}
+
+fn announcement(number: u64, topics: &[(&str, u64)]) -> Announcement {
+    let topics: SmallVec<[(Topic, Id); 1]> = topics.iter().map(|(name, prev)| (room(name), id(*prev))).collect();
+    let partition: Arc<Partition> = Partition::new(Tenant::new("t").unwrap(), Namespace::root());
+    Announcement { partition, epoch: Epoch::new("e").unwrap(), id: id(number), topics, envelope: Bytes::new() }
+}
+
+fn entry(number: u64, prev: u64) -> Entry {
+    Entry { id: id(number), prev: id(prev), envelope: Bytes::new() }
+}
+
+fn heads(last: u64, topics: &[u64]) -> Heads {
+    Heads { epoch: Epoch::new("e"), last: id(last), topics: topics.iter().map(|head| id(*head)).collect() }
+}
+
+fn id(ms: u64) -> Id {
+    Id { ms, seq: 0 }
+}
+
+fn room(name: &str) -> Topic {
+    Topic::Room(Room::new(name).unwrap())
+}

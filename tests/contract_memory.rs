@@ -1,0 +1,24 @@
+//! The backplane contract on the embedded memory version.
+
+mod contract;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use contract::{Fixture, Nodes};
+use fanfare::backplane::Options;
+use fanfare::memory::MemoryBackplane;
+
+struct Memory;
+
+impl Fixture for Memory {
+    async fn nodes(&self, options: Options) -> Nodes {
+        // Time moves with every look at it, so that nothing here depends on how fast the test runs.
+        let clock = AtomicU64::new(1_700_000_000_000);
+        let first = MemoryBackplane::new(options, move || clock.fetch_add(1, Ordering::Relaxed));
+        let second = first.another_node();
+        Nodes { first: Arc::new(first), second: Arc::new(second) }
+    }
+}
+
+contract::suite!(Memory);
