@@ -12,6 +12,7 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod auth;
