@@ -12,6 +12,8 @@
 //! 0  ids  clock  meters  tasks
 //! ```
 
+pub mod admin;
+pub mod api;
 pub mod app;
 pub mod auth;
 pub mod backplane;

@@ -17,6 +17,7 @@
 
 mod backfill;
 mod checks;
+mod follow;
 mod queue;
 mod recent;
 #[cfg(test)]
@@ -35,7 +36,7 @@ use self::checks::Checks;
 use self::queue::{Item, Queue};
 use self::recent::Recent;
 pub use self::step::{GapNotice, GapReason, LaneCounters, LaneOptions, Step};
-use self::topics::{Link, Seen, Topics};
+use self::topics::{Seen, Topics};
 use super::{Announcement, Heads};
 use crate::event::{Epoch, Id, Position, Topic};
 
@@ -229,83 +230,6 @@ impl Lane {
         }
     }
 
-    fn pass_sequenced(&mut self, announcement: Announcement, now_ms: u64) -> Option<Announcement> {
-        if self.left.contains(&announcement.epoch) {
-            self.counters.duplicates += 1;
-            return None;
-        }
-        self.meet_epoch(Some(&announcement.epoch), announcement.id, before(announcement.id));
-        let watched = || announcement.topics.iter().filter(|(topic, _)| self.topics.contains(topic));
-        let holes: Vec<(Topic, Id)> = watched()
-            .filter(|(topic, prev)| self.topics.link(topic, *prev, announcement.id) == Link::Hole)
-            .cloned()
-            .collect();
-        if !holes.is_empty() {
-            for (topic, prev) in holes {
-                self.open_hole(&topic, prev);
-            }
-            return Some(announcement);
-        }
-        let watched: Vec<(Topic, Id)> = watched().cloned().collect();
-        let mut fresh = false;
-        for (topic, prev) in watched {
-            let link = self.topics.link(&topic, prev, announcement.id);
-            fresh |= link != Link::Known;
-            self.follow(&topic, link, announcement.id, announcement.id, now_ms);
-        }
-        // It may have come by another of its topics, or before a fork that took its topic's last id back.
-        if !fresh || !self.recent.insert(announcement.id, false) {
-            self.counters.duplicates += 1;
-            return None;
-        }
-        self.deliver(announcement.envelope, Some(announcement.id));
-        None
-    }
-
-    /// Moves a topic's last id along a link that is no hole, telling what the link says was lost.
-    fn follow(&mut self, topic: &Topic, link: Link, id: Id, head: Id, now_ms: u64) {
-        match link {
-            Link::Known => return,
-            Link::Next => {}
-            Link::Hole => self.gap(topic, GapReason::Trimmed, head),
-            Link::Back { first } => {
-                let silent_ms = id.ms.saturating_sub(self.topics.last(topic).ms);
-                let expired = first && silent_ms >= self.options.history_age_ms;
-                // A room that was idle for so long starts anew. Nothing can have come and gone meanwhile unseen if the heads
-                // were compared since.
-                if !expired {
-                    self.gap(topic, GapReason::Fork, head);
-                } else if !self.checks.verified_within(self.options.history_age_ms, now_ms) {
-                    self.gap(topic, GapReason::Expired, head);
-                }
-            }
-        }
-        self.topics.set(topic, Seen::Exactly(id));
-    }
-
-    /// Every watched topic is told when the log turns out to be another one, which is followed from `floor` on.
-    fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id, floor: Id) {
-        if self.epoch.as_ref() == epoch {
-            return;
-        }
-        if let Some(old) = self.epoch.take() {
-            self.backfill.close_all();
-            self.release_staged(None);
-            for topic in self.topics.known() {
-                self.gap(&topic, GapReason::Epoch, head);
-                self.topics.set(&topic, Seen::Floor(floor));
-            }
-            self.checks.forget();
-            self.position = floor;
-            self.left.push_back(old);
-            if self.left.len() > EPOCHS_LEFT_MAX {
-                self.left.pop_front();
-            }
-        }
-        self.left.retain(|left| Some(left) != epoch);
-        self.epoch = epoch.cloned();
-    }
-
     /// Ends the hold: what is still missing is told, what was found is delivered.
     fn give_up(&mut self, now_ms: u64) {
         let holes = self.backfill.close_all();
@@ -341,14 +265,3 @@ impl Lane {
         self.tickets
     }
 }
-
-/// The largest id below this one.
-fn before(id: Id) -> Id {
-    match id.seq.checked_sub(1) {
-        Some(seq) => Id { seq, ..id },
-        None => Id { ms: id.ms.saturating_sub(1), seq: u64::MAX },
-    }
-}
-
-/// Stale announcements of an epoch come within moments of its end; more ends than this in that time are not orderly anyway.
-const EPOCHS_LEFT_MAX: usize = 4;

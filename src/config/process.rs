@@ -3,11 +3,18 @@
 use std::path::PathBuf;
 
 use super::fault::{Fault, Origin};
-use super::sources::{CONFIG_VARIABLE, Flags, Sources};
+use super::sources::{CONFIG_VARIABLE, Flags, KEY_VARIABLE, Sources};
 use super::{Settings, load};
+use crate::auth::Secret;
 
 /// What a process with a faulty configuration exits with: `EX_USAGE` of sysexits.
 pub const EXIT_CODE: u8 = 64;
+
+/// The key that `fanfare publish` shows the gateway when no flag gives one.
+pub fn publish_key() -> Option<Secret> {
+    let key = std::env::var(KEY_VARIABLE).ok()?;
+    (!key.is_empty()).then(|| Secret::from(key))
+}
 
 /// Loads the configuration of this process: the file of `--config` or `FANFARE_CONFIG`, the environment and the flags.
 ///

@@ -71,7 +71,7 @@ fn nothing_at_all_is_a_development_gateway_for_this_machine() {
     assert_eq!((root.join.as_slice(), root.publish.as_slice()), (&["*".to_owned()][..], &["*".to_owned()][..]));
     assert!(root.contract.allows(crate::contract::VerbName::Publish));
     assert!(settings.namespaces.find("/other").is_none());
-    assert_eq!(settings.redis.url, None);
+    assert!(settings.redis.url.is_none());
     assert_eq!(settings.engine.transports, [Transport::Polling, Transport::Websocket]);
     assert_eq!(settings.warnings(), [""; 0]);
 }
@@ -222,10 +222,10 @@ fn secrets_may_stand_in_files_beside_the_configuration() {
 fn an_issuer_has_one_key_and_algorithms_that_fit_it() {
     let issuer = |keys: &str| load_text(&format!("auth: {{issuers: [{{name: a, issuer: b, {keys}}}]}}"));
     let settings = issuer("secret: x").unwrap();
-    assert_eq!(settings.auth.issuers[0].algorithms, [Algorithm::Hs256]);
+    assert_eq!(settings.auth.issuers[0].algorithms, [crate::auth::Algorithm::Hs256]);
     assert_eq!(settings.auth.issuers[0].required_claims, ["exp"]);
     let settings = issuer("jwks_url: \"https://id.example.com/keys\", algorithms: [EdDSA]").unwrap();
-    assert_eq!(settings.auth.issuers[0].key, IssuerKey::Jwks("https://id.example.com/keys".into()));
+    assert!(matches!(&settings.auth.issuers[0].key, IssuerKey::Jwks(url) if url == "https://id.example.com/keys"));
     assert!(issuer("secret: x, jwks_url: \"https://id.example.com/\"").is_err());
     assert!(issuer("pem: \"-----BEGIN PUBLIC KEY-----\", algorithms: [HS256]").is_err());
     assert!(issuer("secret: x, algorithms: []").is_err());

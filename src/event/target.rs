@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_socket_is_reached_over_the_topic_that_all_nodes_watch() {
-        let socket = Room::new(SocketId::from_random([1; 15]).as_str()).unwrap();
+        let socket = Room::new(SocketId::from_random([1; 12]).as_str()).unwrap();
         let kitchen = Room::new("kitchen").unwrap();
         let target =
             Target { rooms: SmallVec::from_vec(vec![socket.clone(), kitchen.clone(), socket]), ..Target::default() };

@@ -13,7 +13,7 @@ use crate::closing::Closing;
 use crate::contract::{Action, Code, Emit, Expression, Rule, Verb, ok, refusal};
 use crate::event::{Body, Event, Partition, Publication, Target};
 use crate::hub::{ClientKey, Frames, SocketKey};
-use crate::ids::{Namespace, Room};
+use crate::ids::{Namespace, Room, SocketId};
 use crate::protocol::socket::{arguments, event_name};
 
 /// An event as it came in. `args` is the whole array, the event's name first.
@@ -165,7 +165,9 @@ async fn perform(
 }
 
 async fn join(worker: &Rc<Worker>, sender: &Sender, room: &Room) -> Result<String, Refused> {
-    if !with_claims(sender, |claims| sender.policy.access.may_join(room, claims)) {
+    // Another socket's id as a room would be a way to overhear it.
+    let own = SocketId::recognizes(room.as_str());
+    if own || !with_claims(sender, |claims| sender.policy.access.may_join(room, claims)) {
         return Err(forbidden());
     }
     let rooms = worker.hub.borrow().rooms_of(sender.socket);

@@ -11,7 +11,7 @@ use crate::auth::{Claims, Identity, Refusal, token_from};
 use crate::closing::Closing;
 use crate::event::{Partition, Topic};
 use crate::hub::{ClientKey, Frames};
-use crate::ids::{Namespace, Room, SocketId};
+use crate::ids::{Namespace, Room, SessionId, SocketId};
 use crate::protocol::socket::PacketType;
 
 /// The walk of a CONNECT: policy, token, rooms, interest, place in the hub, reply, greeting.
@@ -94,7 +94,7 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     let user = identity.as_ref().map(|identity| identity.subject.clone());
     client.sockets.push(Box::new(SocketState { key: socket, partition, policy: Arc::clone(&policy), identity, auth }));
 
-    let pid = policy.recovery.then(|| SocketId::from_random(random()));
+    let pid = policy.recovery.then(|| SessionId::new(worker.index, random()));
     let reply = match &pid {
         Some(pid) => format!(r#"{{"sid":"{id}","pid":"{pid}"}}"#),
         None => format!(r#"{{"sid":"{id}"}}"#),

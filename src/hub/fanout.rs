@@ -139,7 +139,7 @@ mod tests {
         let (mut clients, mut sockets) = (Vec::new(), Vec::new());
         for number in 0..4 {
             let client = hub.open(Encoding::Polling, 1_000);
-            sockets.push(hub.admit(client, &namespace, SocketId::from_random([number; 15])).unwrap());
+            sockets.push(hub.admit(client, &namespace, SocketId::from_random([number; 12])).unwrap());
             clients.push(client);
         }
         for (socket, name) in [(0, "a"), (1, "a"), (1, "b"), (2, "b")] {

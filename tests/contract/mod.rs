@@ -16,7 +16,6 @@ use bytes::Bytes;
 use fanfare::backplane::{Announcement, Arrival, Backplane, Durability, Idempotency, Options, PublishRequest};
 use fanfare::event::{Id, Partition, Topic};
 use fanfare::ids::{Namespace, Room, Tenant};
-use smallvec::SmallVec;
 use tokio::sync::mpsc;
 
 /// How a test gets its backplanes.
@@ -83,7 +82,7 @@ pub fn room(name: &str) -> Topic {
 pub fn request(partition: &Arc<Partition>, topics: &[Topic], text: &str) -> PublishRequest {
     PublishRequest {
         partition: partition.clone(),
-        topics: SmallVec::from_iter(topics.iter().cloned()),
+        topics: topics.iter().cloned().collect(),
         envelope: Bytes::copy_from_slice(text.as_bytes()),
         volatile: false,
         idempotency: None,

@@ -15,6 +15,9 @@ struct State {
     /// `None` until the head or the first announcement is known.
     seen: Option<Seen>,
     confirmed: bool,
+    /// What was stored after `seen` must come: it was confirmed, or asked for since a position. Until then announcements come
+    /// in as it happens, and some may even be left over from an earlier subscription.
+    owed: bool,
     /// There was an interruption since it was asked for, so the head it will be confirmed with may be too old.
     doubted: bool,
 }
@@ -62,6 +65,7 @@ impl Topics {
     pub(super) fn watch(&mut self, topic: &Topic, since: Option<Id>) {
         let state = self.by_topic.entry(topic.clone()).or_default();
         state.seen = state.seen.or(since.map(Seen::Floor));
+        state.owed |= since.is_some();
     }
 
     pub(super) fn unwatch(&mut self, topic: &Topic) {
@@ -74,11 +78,12 @@ impl Topics {
         let Some(state) = self.by_topic.get_mut(topic) else { return false };
         self.confirmed += usize::from(!state.confirmed);
         state.confirmed = true;
+        let owed = std::mem::replace(&mut state.owed, true);
         match state.seen {
-            Some(Seen::Floor(since)) => since < head.id(),
-            // Announcements may have come in before the head; what lies below it is nobody's any more.
-            Some(Seen::Exactly(last)) if last >= head.id() => false,
-            Some(Seen::Exactly(_)) | None => {
+            Some(seen) if owed => seen.id() < head.id(),
+            Some(seen) if seen.id() >= head.id() => false,
+            // What lies below the head is nobody's any more.
+            Some(_) | None => {
                 state.seen = Some(head);
                 false
             }
@@ -100,7 +105,11 @@ impl Topics {
     }
 
     pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id) -> Link {
-        self.by_topic.get(topic).and_then(|state| state.seen).map_or(Link::Next, |seen| seen.link(prev, id))
+        let Some(state) = self.by_topic.get(topic) else { return Link::Next };
+        match state.seen {
+            Some(seen) if state.owed || id <= seen.id() => seen.link(prev, id),
+            Some(_) | None => Link::Next,
+        }
     }
 
     /// [`Id::ZERO`] if nothing is known.

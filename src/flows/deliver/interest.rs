@@ -10,6 +10,9 @@
 //!                       └───────────────────────────── acquired meanwhile ◄──────────────────────────────┘
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;

@@ -132,8 +132,7 @@ impl Lanes {
     /// Where the partition's lane stands; `None` if it has none or nothing was published.
     pub fn position(&self, partition: &Arc<Partition>) -> Option<Position> {
         let door = self.shared.doors().get(partition).cloned()?;
-        let position = door.state().position.clone();
-        position
+        door.state().position.clone()
     }
 
     /// What happened on the lanes that exist now.
@@ -180,7 +179,9 @@ impl Shared {
             Arrival::Volatile { partition, .. } | Arrival::Interrupted { partition: Some(partition) } => partition,
             Arrival::Interrupted { partition: None } => {
                 let doors: Vec<Arc<Door>> = self.doors().values().cloned().collect();
-                doors.iter().for_each(|door| door.offer(Arrival::Interrupted { partition: None }));
+                for door in doors {
+                    door.offer(Arrival::Interrupted { partition: None });
+                }
                 return;
             }
             Arrival::Unreadable => {
