@@ -1,8 +1,8 @@
 // Every captured vector that needs a live server, against gateways of our own: each one is a test with the vector's name.
 import { after, before, describe } from "node:test";
-import { Gateway } from "../clients/support/gateway.mjs";
 import { Redis } from "../clients/support/redis.mjs";
 import { freePort } from "../clients/support/waiting.mjs";
+import { Server } from "./server.mjs";
 import { config } from "./vectors/files.mjs";
 import { httpVectors } from "./vectors/http.mjs";
 import { msgpackVectors } from "./vectors/msgpack.mjs";
@@ -11,11 +11,11 @@ import { webSocketVectors } from "./vectors/websocket.mjs";
 
 describe("vectors", () => {
   let gateway, msgpackPort;
-  const url = () => new URL(`${gateway.url}/socket.io/`);
+  const url = () => gateway.endpoint;
 
   before(async () => {
     msgpackPort = await freePort();
-    gateway = await Gateway.start({ config: config("gateway.yaml", { MSGPACK_PORT: msgpackPort }) });
+    gateway = await Server.start({ config: config("gateway.yaml", { MSGPACK_PORT: msgpackPort }) });
   });
   after(() => gateway.stop());
 
@@ -29,12 +29,12 @@ describe("connection state recovery", () => {
 
   before(async () => {
     redis = await Redis.start();
-    gateway = await Gateway.start({ config: config("recovery.yaml"), redisUrl: redis.url });
+    gateway = await Server.start({ config: config("recovery.yaml"), redisUrl: redis.url });
   });
   after(async () => {
     await gateway.stop();
     await redis.stop();
   });
 
-  recoveryVectors(() => ({ url: new URL(`${gateway.url}/socket.io/`), redis }));
+  recoveryVectors(() => ({ url: gateway.endpoint, redis }));
 });

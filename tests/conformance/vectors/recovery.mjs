@@ -13,6 +13,8 @@ const ID = /^[\w-]{20}$/;
 /// `<epoch>.<ms>-<seq>`.
 const OFFSET = /^([\w-]+)\.(\d+)-(\d+)$/;
 
+const NOWHERE = "0.0-0";
+
 const LIVE = "live: emit a; to r1 emit b; volatile v; binary; socket.emit direct; broadcast with ack";
 const AWAY = /^while away: /;
 
@@ -37,7 +39,14 @@ export function recoveryVectors(servers) {
 
   // The reference sends volatile events without an offset, whereupon the stock client takes their last text for one and
   // cannot recover: here every event carries one. Acks of broadcasts have no way in yet.
-  test(`${LIVE} (each with an offset, the volatile one, too)`, async () => live(await connect(servers().url, "40"), emitter));
+  test(`${LIVE} (each with an offset, the volatile one, too)`, async () => {
+    const first = await connect(servers().url, "40");
+    assert.equal(first.greeting.at(-1), NOWHERE, "nothing was published so far");
+    const last = await live(first, emitter);
+    const second = await connect(servers().url, "40");
+    assert.deepEqual(offset(second.greeting), last, "whoever comes later begins where the others are");
+    second.wire.close();
+  });
 
   for (const { step: name, client_sends: sent } of steps) {
     if (name === steps[0].step || !sent) continue;
@@ -50,8 +59,9 @@ export function recoveryVectors(servers) {
   }
 }
 
-async function live({ wire, reply, greeting }, emitter) {
-  const offsets = [offset(greeting)];
+/// Every event ends in an offset that never goes back; returns the last one.
+async function live({ wire, reply }, emitter) {
+  const offsets = [];
   const next = async (expected) => {
     const [event, ...attachments] = await eventOf(wire);
     offsets.push(offset(event));
@@ -79,6 +89,7 @@ async function live({ wire, reply, greeting }, emitter) {
   assert.equal(epochs.size, 1);
   offsets.reduce((before, here) => (assert.ok(before[1] < here[1] || (before[1] === here[1] && before[2] <= here[2])), here));
   wire.close();
+  return offsets.at(-1);
 }
 
 async function ownSession(base, what) {
