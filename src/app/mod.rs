@@ -8,7 +8,6 @@ pub mod cli;
 pub mod doctor;
 pub mod health;
 pub mod publish;
-mod redis_options;
 pub mod run;
 pub mod tail;
 mod terminal;
