@@ -1,5 +1,7 @@
-//! The Redis backplane against real servers: what only Redis has (functions, fencing, timelines, lost connections).
+//! The Redis backplane against real servers: the contract of all backplanes, and what only Redis has (functions, fencing,
+//! timelines, lost connections).
 
+mod contract;
 #[path = "redis/deployments.rs"]
 mod deployments;
 #[path = "redis/faults.rs"]
@@ -16,3 +18,5 @@ mod publishing;
 mod rights;
 #[path = "redis/server.rs"]
 mod server;
+#[path = "redis/suite.rs"]
+mod suite;
