@@ -75,6 +75,11 @@ impl Meters {
         metrics::counter!("fanfare_publishes_total", "way" => way, "outcome" => outcome).increment(1);
     }
 
+    /// Rooms with a member, counted just before the metrics are written.
+    pub fn rooms(count: u32) {
+        metrics::gauge!("fanfare_rooms").set(f64::from(count));
+    }
+
     /// Whether the backplane works, as asked just before the metrics are written.
     pub fn backplane_proven(proven: bool) {
         metrics::gauge!("fanfare_backplane_proven").set(if proven { 1.0 } else { 0.0 });

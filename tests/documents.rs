@@ -82,7 +82,11 @@ fn first_text(rest: &str) -> Option<String> {
 fn names_of_metrics_follow_the_rules() {
     for (name, kind, _, help) in METRICS {
         assert!(name.starts_with("fanfare_"), "{name}");
-        assert_eq!(matches!(kind, Kind::Counter), name.ends_with("_total"), "{name}: counters end in _total, others do not");
+        assert_eq!(
+            matches!(kind, Kind::Counter),
+            name.ends_with("_total"),
+            "{name}: counters end in _total, others do not"
+        );
         assert!(!help.ends_with('.') && help.len() > 10, "{name} needs a sentence without its full stop");
     }
 }
