@@ -63,7 +63,7 @@ fn every_metric_that_is_recorded_is_in_the_table_and_every_entry_is_recorded() {
                 // Tests record what they like.
                 let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
                 for call in ["metrics::counter!(", "metrics::gauge!(", "metrics::histogram!("] {
-                    recorded.extend(code.split(call).skip(1).filter_map(|rest| first_text(rest)));
+                    recorded.extend(code.split(call).skip(1).filter_map(first_text));
                 }
             }
         }

@@ -179,9 +179,17 @@ mod tests {
     #[tokio::test]
     async fn refusals_name_cause_and_cure() {
         for (status, cure) in [(401, "FANFARE_KEY"), (403, "publish.keys"), (413, "max_payload"), (503, "try again")] {
-            let failure = answered(status, r#"{"error":"X","message":"because\nof this","path":"rooms[0]","correlationId":"c-1"}"#).await.unwrap_err();
+            let failure = answered(
+                status,
+                r#"{"error":"X","message":"because\nof this","path":"rooms[0]","correlationId":"c-1"}"#,
+            )
+            .await
+            .unwrap_err();
             assert_eq!(failure.exit, 1);
-            assert!(failure.what.ends_with("rooms[0]: because of this (correlation id c-1)") && failure.cure.contains(cure), "{failure}");
+            assert!(
+                failure.what.ends_with("rooms[0]: because of this (correlation id c-1)") && failure.cure.contains(cure),
+                "{failure}"
+            );
         }
         assert!(answered(502, "<html>Bad Gateway").await.unwrap_err().what.contains("Bad Gateway"));
     }
