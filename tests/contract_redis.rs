@@ -1,5 +1,10 @@
 //! The Redis backplane against real servers: what only Redis has (functions, fencing, timelines, lost connections).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test watches deadlines of its own, and is told by the environment where to run"
+)]
+
 #[path = "redis/deployments.rs"]
 mod deployments;
 #[path = "redis/faults.rs"]

@@ -14,6 +14,7 @@ pub const EXIT_CODE: u8 = 64;
 /// # Errors
 /// With every fault; a file that cannot be read is one.
 pub fn read_process(flags: Flags) -> Result<Settings, Vec<Fault>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     // Variables that are not Unicode cannot be meant for us: all our values are text.
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
