@@ -9,9 +9,11 @@
 //! 3  flows  redis  memory  ingest  upstream
 //! 2  session  hub  contract  backplane  auth
 //! 1  protocol  event
-//! 0  ids  clock  meters  tasks
+//! 0  ids  clock  closing  meters  tasks
 //! ```
 
+pub mod admin;
+pub mod api;
 pub mod app;
 pub mod auth;
 pub mod backplane;

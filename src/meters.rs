@@ -74,6 +74,11 @@ impl Meters {
     pub fn published(&self, way: &'static str, outcome: &'static str) {
         metrics::counter!("fanfare_publishes_total", "way" => way, "outcome" => outcome).increment(1);
     }
+
+    /// Whether the backplane works, as asked just before the metrics are written.
+    pub fn backplane_proven(proven: bool) {
+        metrics::gauge!("fanfare_backplane_proven").set(if proven { 1.0 } else { 0.0 });
+    }
 }
 
 impl Default for Meters {

@@ -1,10 +1,12 @@
-//! The Redis backplane against real servers: what only Redis has (functions, fencing, timelines, lost connections).
+//! The Redis backplane against real servers: the contract of all backplanes, and what only Redis has (functions, fencing,
+//! timelines, lost connections).
 
 #![expect(
     clippy::disallowed_methods,
     reason = "a test watches deadlines of its own, and is told by the environment where to run"
 )]
 
+mod contract;
 #[path = "redis/deployments.rs"]
 mod deployments;
 #[path = "redis/faults.rs"]
@@ -21,3 +23,5 @@ mod publishing;
 mod rights;
 #[path = "redis/server.rs"]
 mod server;
+#[path = "redis/suite.rs"]
+mod suite;

@@ -174,7 +174,7 @@ pub fn transport_options(settings: &Settings, application: Application) -> Resul
         upgrade_timeout_ms: listener.engine.upgrade_timeout_ms,
         door: Arc::new(door(settings, &listener.engine, application)),
         origins: Arc::clone(&origins),
-        check_websocket_origin: settings.cors.check_websocket_origin,
+        check_websocket_origin: settings.cors.check_websocket_origin || only_this_machine(settings),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(transport::Options {
@@ -190,8 +190,18 @@ pub fn transport_options(settings: &Settings, application: Application) -> Resul
 
 const WORKERS_MAX: usize = 64;
 
+/// In development, unless something is said, the pages of this machine may come in and no others: the gateway is open to
+/// anybody there, and any web page could otherwise reach it through the developer's browser.
 fn origins(settings: &Settings) -> Vec<String> {
-    if settings.cors.reflect { vec!["reflect".to_owned()] } else { settings.cors.origins.clone() }
+    match settings.cors.reflect {
+        true => vec!["reflect".to_owned()],
+        false if only_this_machine(settings) => vec!["loopback".to_owned()],
+        false => settings.cors.origins.clone(),
+    }
+}
+
+fn only_this_machine(settings: &Settings) -> bool {
+    settings.development && settings.cors.origins.is_empty() && !settings.cors.reflect
 }
 
 fn door(settings: &Settings, engine: &config::Engine, application: Application) -> Door {

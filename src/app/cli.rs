@@ -127,7 +127,7 @@ pub struct Publish {
     /// The namespace
     #[arg(long, value_name = "N", default_value = "/")]
     pub namespace: String,
-    /// The publish key; not needed from the gateway's own machine in development mode
+    /// The publish key; not needed from the gateway's own machine in development mode [env: FANFARE_KEY]
     #[arg(long, value_name = "K", conflicts_with = "redis")]
     pub key: Option<String>,
     /// The room whose sockets get the event

@@ -3,5 +3,15 @@
 //! Kept here: wiring, start and stop, one file for each command. Everything that decides something lives further down.
 
 pub mod build;
+pub mod check;
 pub mod cli;
+pub mod doctor;
+pub mod health;
+pub mod publish;
+mod redis_options;
 pub mod run;
+pub mod tail;
+mod terminal;
+#[cfg(test)]
+mod testing;
+pub mod token;

@@ -7,7 +7,8 @@ use super::fault::{Fault, OptionFault};
 /// What an operator says about origins.
 #[derive(Debug, Clone)]
 pub struct OriginOptions {
-    /// Exact origins (`https://app.example.com`, `null`), or `*` alone, or `reflect` alone. Nothing: no check, no headers.
+    /// Exact origins (`https://app.example.com`, `null`), or `*` alone, or `reflect` alone, or `loopback` alone (pages served
+    /// from this machine, for development). Nothing: no check, no headers.
     pub origins: Vec<String>,
     /// Whether browsers may send cookies along.
     pub credentials: bool,
@@ -65,6 +66,7 @@ enum Rule {
     Off,
     Any,
     Reflect,
+    Loopback,
     List(Vec<String>),
 }
 
@@ -95,7 +97,7 @@ impl OriginPolicy {
     /// Decides about a request by its `Origin` header. A request without one comes from no foreign page and is allowed.
     /// `null` (a sandboxed frame, a file) is allowed only where it is listed, or with `*`.
     pub fn decide(&self, origin: Option<&str>) -> Origin {
-        let vary_origin = matches!(self.rule, Rule::Reflect | Rule::List(_));
+        let vary_origin = matches!(self.rule, Rule::Reflect | Rule::Loopback | Rule::List(_));
         let without = Cors { vary_origin, ..Cors::default() };
         let with = |allow_origin: &str| {
             let allow_origin = Some(allow_origin.to_owned());
@@ -103,10 +105,11 @@ impl OriginPolicy {
         };
         match (&self.rule, origin) {
             (Rule::Any, _) => with("*"),
-            (Rule::Off, _) | (Rule::Reflect | Rule::List(_), None) => Origin::Allowed(without),
+            (Rule::Off, _) | (Rule::Reflect | Rule::Loopback | Rule::List(_), None) => Origin::Allowed(without),
             (Rule::Reflect, Some(origin)) if is_origin(origin) => with(origin),
+            (Rule::Loopback, Some(origin)) if is_loopback(origin) => with(origin),
             (Rule::List(list), Some(origin)) if list.iter().any(|listed| listed == origin) => with(origin),
-            (Rule::Reflect | Rule::List(_), Some(_)) => Origin::Denied(without),
+            (Rule::Reflect | Rule::Loopback | Rule::List(_), Some(_)) => Origin::Denied(without),
         }
     }
 
@@ -162,12 +165,13 @@ fn rule(origins: &[String], faults: &mut Vec<OptionFault>) -> Rule {
         [] => return Rule::Off,
         [one] if one == "*" => return Rule::Any,
         [one] if one == "reflect" => return Rule::Reflect,
+        [one] if one == "loopback" => return Rule::Loopback,
         _ => {}
     }
     for (index, origin) in origins.iter().enumerate() {
         let at = format!("origins[{index}]");
         match origin.as_str() {
-            "*" | "reflect" => faults.push(OptionFault::new(at, Fault::OriginNotAlone)),
+            "*" | "reflect" | "loopback" => faults.push(OptionFault::new(at, Fault::OriginNotAlone)),
             "null" => {}
             origin if is_origin(origin) => {}
             _ => faults.push(OptionFault::new(at, Fault::BadOrigin)),
@@ -186,6 +190,17 @@ fn is_origin(text: &str) -> bool {
         && scheme.bytes().all(is_scheme_byte)
         && !host.is_empty()
         && host.bytes().all(is_host_byte)
+}
+
+/// A page served from this machine, on any port.
+fn is_loopback(origin: &str) -> bool {
+    let Some((_, host)) = origin.split_once("://").filter(|_| is_origin(origin)) else { return false };
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether `text` has only characters of an HTTP token (RFC 9110, section 5.6.2) and those that `separates` allows.

@@ -34,7 +34,7 @@ mod tests;
 
 pub use document::document;
 pub use fault::{Fault, Origin};
-pub use process::{EXIT_CODE, read_process};
+pub use process::{EXIT_CODE, publish_key, read_process};
 pub use secret::RedisUrl;
 pub use settings::{
     Auth, Cors, Drain, Engine, History, Ingest, Issuer, IssuerKey, Limits, Listener, Log, LogFormat, LogLevel,

@@ -1,20 +1,28 @@
 //! The one place that asks the process for its environment and opens the configuration file.
 
+#![expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+
 use std::path::PathBuf;
 
 use super::fault::{Fault, Origin};
-use super::sources::{CONFIG_VARIABLE, Flags, Sources};
+use super::sources::{CONFIG_VARIABLE, Flags, KEY_VARIABLE, Sources};
 use super::{Settings, load};
+use crate::auth::Secret;
 
 /// What a process with a faulty configuration exits with: `EX_USAGE` of sysexits.
 pub const EXIT_CODE: u8 = 64;
+
+/// The key that `fanfare publish` shows the gateway when no flag gives one.
+pub fn publish_key() -> Option<Secret> {
+    let key = std::env::var(KEY_VARIABLE).ok()?;
+    (!key.is_empty()).then(|| Secret::from(key))
+}
 
 /// Loads the configuration of this process: the file of `--config` or `FANFARE_CONFIG`, the environment and the flags.
 ///
 /// # Errors
 /// With every fault; a file that cannot be read is one.
 pub fn read_process(flags: Flags) -> Result<Settings, Vec<Fault>> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     // Variables that are not Unicode cannot be meant for us: all our values are text.
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

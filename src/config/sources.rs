@@ -96,7 +96,7 @@ impl Layers {
     fn lay_environment(&mut self, environment: impl Iterator<Item = (String, String)>) {
         let variables: BTreeMap<String, String> =
             environment.filter(|(name, value)| is_ours(name) && !value.is_empty()).collect();
-        let mut known = vec![CONFIG_VARIABLE.to_owned()];
+        let mut known = vec![CONFIG_VARIABLE.to_owned(), KEY_VARIABLE.to_owned()];
         for key in keys::all() {
             let Some(name) = key.environment() else { continue };
             for candidate in key.environment_alias().into_iter().chain([name.as_str()]) {
@@ -184,6 +184,8 @@ impl Origins {
 }
 
 pub(crate) const CONFIG_VARIABLE: &str = "FANFARE_CONFIG";
+/// Not for the server, but often set beside it.
+pub(crate) const KEY_VARIABLE: &str = "FANFARE_KEY";
 const PREFIX: &str = "FANFARE_";
 
 fn is_ours(name: &str) -> bool {

@@ -24,6 +24,10 @@ local function lineage(second)
   return lineage_known
 end
 
+local function number_text(number)
+  return string.format('%.0f', number)
+end
+
 local function id_text(ms, seq)
   return string.format('%.0f-%.0f', ms, seq)
 end
@@ -85,29 +89,23 @@ local function settle(inbox, inbox_id)
   redis.call('XDEL', inbox, inbox_id)
 end
 
--- KEYS: head, fence, idempotency, inbox, then stream and head of each topic.
--- ARGV: envelope, PUBLISH or SPUBLISH, nonce, entries, bytes, age in ms, fence or '', '=' and digest or '', its lifetime
--- in ms, inbox id or '', '1' if a duplicate must be followed by a WAIT, then name and channel of each topic.
-local function publish(keys, args)
-  local envelope, announce, nonce = args[1], args[2], args[3]
-  local entries_max, bytes_max, age_ms = args[4], tonumber(args[5]), tonumber(args[6])
+-- The answer to a publish that must not be stored: its inbox entry is settled, another node leads, or its key was used.
+local function answered(keys, args)
   local fence, digest, inbox_id = args[7], args[8], args[10]
-  local head, idempotency, inbox = keys[1], keys[3], keys[4]
-
-  if inbox_id ~= '' and #redis.call('XPENDING', inbox, GROUP, inbox_id, inbox_id, 1) == 0 then return { 'settled' } end
+  if inbox_id ~= '' and #redis.call('XPENDING', keys[4], GROUP, inbox_id, inbox_id, 1) == 0 then return { 'settled' } end
   if fence ~= '' and redis.call('GET', keys[2]) ~= fence then return { 'fenced' } end
-  if digest ~= '' then
-    local stored = redis.call('GET', idempotency)
-    if stored then
-      local epoch, id, before = stored:match('^(%S+) (%S+) (.*)$')
-      if before ~= digest then return { 'conflict' } end
-      if inbox_id ~= '' then settle(inbox, inbox_id) end
-      -- WAIT counts from the last write of its own connection, so there has to be one.
-      if args[11] == '1' then redis.call('PEXPIRE', idempotency, args[9]) end
-      return { 'duplicate', epoch, id }
-    end
-  end
+  local stored = digest ~= '' and redis.call('GET', keys[3])
+  if not stored then return nil end
+  local epoch, id, before = stored:match('^(%S+) (%S+) (.*)$')
+  if before ~= digest then return { 'conflict' } end
+  if inbox_id ~= '' then settle(keys[4], inbox_id) end
+  -- WAIT counts from the last write of its own connection, so there has to be one.
+  if args[11] == '1' then redis.call('PEXPIRE', keys[3], args[9]) end
+  return { 'duplicate', epoch, id }
+end
 
+-- Moves the head of the partition on: epoch, the new id (text, milliseconds) and the one before it.
+local function advance(head, nonce)
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
   local own = lineage(time[1])
@@ -119,55 +117,68 @@ local function publish(keys, args)
   if not epoch then
     epoch = redis.sha1hex(nonce .. head .. time[1] .. '.' .. time[2]):sub(1, 12)
     redis.call('DEL', head)
-    redis.call('HSET', head, 'e', epoch, 'b', id_text(ms, 0):match('^%d+'), 'T', timeline(head, own, id))
+    redis.call('HSET', head, 'e', epoch, 'b', number_text(ms), 'T', timeline(head, own, id))
   elseif last_lineage ~= own then
     redis.call('HSET', head, 'T', timeline(head, own, id))
   end
-  redis.call('HSET', head, 'm', string.format('%.0f', ms), 's', string.format('%.0f', seq), 'f', string.format('%.0f', own))
+  redis.call('HSET', head, 'm', number_text(ms), 's', number_text(seq), 'f', number_text(own))
+  return epoch, id, ms, id_text(last_ms, last_seq)
+end
 
-  local second = string.format('%.0f', math.floor(ms / 1000))
-  local stream_ttl, idle_ms = age_ms + 60000, 4 * age_ms + 60000
+-- Appends to one topic, within its limits. Answers the id before it there.
+local function append(stream, topic, at, limits, envelope)
+  local state = redis.call('HMGET', topic, 'e', 'l', 'c', 't', 'x')
+  local prev, stored, trimmed = state[2], tonumber(state[3] or '0'), tonumber(state[4] or '0')
+  local second = number_text(math.floor(at.ms / 1000))
+  local idle_ms = 4 * limits.age_ms + 60000
+  local tended = state[1] == at.epoch and state[5] == second
+  if state[1] and state[1] ~= at.epoch then
+    redis.call('DEL', stream)
+    prev, stored, trimmed = FIRST, 0, 0
+  elseif not state[1] then
+    prev, stored, trimmed = headless(stream, at.head, at.ms, idle_ms)
+  end
+  local entry = { 'XADD', stream, 'MAXLEN', '=', limits.entries, at.id, 'p', prev, 'c', number_text(stored), 'e', envelope }
+  local added = redis.pcall(unpack(entry))
+  if type(added) == 'table' and added.err then
+    -- The stream has ids from a clock that was ahead. What it held is lost, so everybody who has not seen the whole
+    -- partition has a gap here.
+    redis.call('DEL', stream)
+    tended, prev = false, at.last
+    entry[8] = prev
+    redis.call(unpack(entry))
+  end
+  stored = stored + #envelope
+  if stored - trimmed > limits.bytes then trimmed = trim_bytes(stream, stored, limits.bytes) end
+  redis.call('HSET', topic, 'e', at.epoch, 'l', at.id, 'c', number_text(stored), 't', number_text(trimmed), 'x', second)
+  -- Age is a matter of minutes: once a second is enough.
+  if not tended then
+    redis.call('XTRIM', stream, 'MINID', '=', id_text(math.max(0, at.ms - limits.age_ms), 0))
+    redis.call('PEXPIRE', stream, limits.age_ms + 60000)
+    redis.call('PEXPIRE', topic, idle_ms)
+  end
+  return prev
+end
+
+-- KEYS: head, fence, idempotency, inbox, then stream and head of each topic.
+-- ARGV: envelope, PUBLISH or SPUBLISH, nonce, entries, bytes, age in ms, fence or '', '=' and digest or '', its lifetime
+-- in ms, inbox id or '', '1' if a duplicate must be followed by a WAIT, then name and channel of each topic.
+local function publish(keys, args)
+  local answer = answered(keys, args)
+  if answer then return answer end
+  local envelope, announce, digest, inbox_id = args[1], args[2], args[8], args[10]
+  local limits = { entries = args[4], bytes = tonumber(args[5]), age_ms = tonumber(args[6]) }
+  local epoch, id, ms, last = advance(keys[1], args[3])
+  local at = { head = keys[1], epoch = epoch, id = id, ms = ms, last = last }
   local topics = {}
   for i = 5, #keys, 2 do
-    local stream, topic = keys[i], keys[i + 1]
-    local state = redis.call('HMGET', topic, 'e', 'l', 'c', 't', 'x')
-    local prev, stored, trimmed = state[2], tonumber(state[3] or '0'), tonumber(state[4] or '0')
-    local tended = state[1] == epoch and state[5] == second
-    if state[1] and state[1] ~= epoch then
-      redis.call('DEL', stream)
-      prev, stored, trimmed = FIRST, 0, 0
-    elseif not state[1] then
-      prev, stored, trimmed = headless(stream, head, ms, idle_ms)
-    end
-    local entry = { 'XADD', stream, 'MAXLEN', '=', entries_max, id,
-      'p', prev, 'c', string.format('%.0f', stored), 'e', envelope }
-    local added = redis.pcall(unpack(entry))
-    if type(added) == 'table' and added.err then
-      -- The stream has ids from a clock that was ahead. What it held is lost, so everybody who has not seen the whole
-      -- partition has a gap here.
-      redis.call('DEL', stream)
-      tended = false
-      prev = id_text(last_ms, last_seq)
-      entry[8] = prev
-      redis.call(unpack(entry))
-    end
-    stored = stored + #envelope
-    if stored - trimmed > bytes_max then trimmed = trim_bytes(stream, stored, bytes_max) end
-    redis.call('HSET', topic, 'e', epoch, 'l', id, 'c', string.format('%.0f', stored), 't', string.format('%.0f', trimmed),
-      'x', second)
-    -- Age is a matter of minutes: once a second is enough.
-    if not tended then
-      redis.call('XTRIM', stream, 'MINID', '=', id_text(math.max(0, ms - age_ms), 0))
-      redis.call('PEXPIRE', stream, stream_ttl)
-      redis.call('PEXPIRE', topic, idle_ms)
-    end
-    topics[#topics + 1] = args[12 + (i - 5)] .. '=' .. prev
+    local prev = append(keys[i], keys[i + 1], at, limits, envelope)
+    topics[#topics + 1] = args[i + 7] .. '=' .. prev
   end
-
   local announcement = 'F1 ' .. epoch .. ' ' .. id .. ' ' .. table.concat(topics, ',') .. '\n' .. envelope
   for i = 13, #args, 2 do redis.call(announce, args[i], announcement) end
-  if digest ~= '' then redis.call('SET', idempotency, epoch .. ' ' .. id .. ' ' .. digest, 'PX', args[9]) end
-  if inbox_id ~= '' then settle(inbox, inbox_id) end
+  if digest ~= '' then redis.call('SET', keys[3], epoch .. ' ' .. id .. ' ' .. digest, 'PX', args[9]) end
+  if inbox_id ~= '' then settle(keys[4], inbox_id) end
   return { 'stored', epoch, id }
 end
 
@@ -183,7 +194,7 @@ local function lead(keys, args)
   end
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-  fence = string.format('%.0f', math.max(now, tonumber(fence or '0') + 1))
+  fence = number_text(math.max(now, tonumber(fence or '0') + 1))
   redis.call('SET', keys[2], fence)
   redis.call('SET', keys[1], args[1], 'PX', args[2])
   return fence

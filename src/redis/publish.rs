@@ -9,6 +9,7 @@ use fred::interfaces::ClientLike as _;
 use fred::types::Value;
 use fred::util::redis_keyslot;
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
 
 use super::announcement;
 use super::canary::Canaries;
@@ -82,8 +83,10 @@ impl Publisher {
         let (answer, replicas) = match request.durability {
             Durability::Accepted => (self.library.call(&call, deadline).await, None),
             Durability::Replicated(wanted) => {
+                let started = Instant::now();
                 let client = self.waiting_client().await?;
-                match self.library.call_and_wait(client, &call, wanted, deadline).await {
+                let left = deadline.saturating_sub(started.elapsed());
+                match self.library.call_and_wait(client, &call, wanted, left).await {
                     Ok((answer, confirmed)) => (Ok(answer), Some((confirmed, wanted))),
                     Err(error) => (Err(error), None),
                 }

@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { gatewayBinary } from "../clients/support/gateway.mjs";
+import { cleanEnvironment, gatewayBinary } from "../clients/support/gateway.mjs";
 import { Process, repository } from "../clients/support/process.mjs";
 import { freePort, until } from "../clients/support/waiting.mjs";
 
@@ -36,7 +36,8 @@ try {
     if (status !== 0) console.error(started[index].tail());
   }
 } finally {
-  await Promise.all(started.map((server) => server.stop()));
+  // Their graceful end is another suite's subject.
+  await Promise.all(started.map((server) => server.stop("SIGKILL")));
 }
 process.exit(failed ? 1 : 0);
 
@@ -60,9 +61,10 @@ async function gatewayServers([engine, socket]) {
   const echo = process.env.FANFARE_ENGINE_ECHO ?? path.join(path.dirname(binary), "examples", "engine_echo");
   if (!existsSync(echo)) throw new Error(`no engine_echo at ${echo}: cargo build --example engine_echo`);
   const config = path.join(repository, "deploy/examples/conformance.yaml");
-  const admin = await freePort();
+  const env = cleanEnvironment();
+  const addresses = ["--listen", `127.0.0.1:${socket}`, "--admin", `127.0.0.1:${await freePort()}`];
   return [
-    new Process("engine_echo", echo, ["--listen", `127.0.0.1:${engine}`]),
-    new Process("gateway", binary, ["--config", config, "--listen", `127.0.0.1:${socket}`, "--admin", `127.0.0.1:${admin}`]),
+    new Process("engine_echo", echo, ["--listen", `127.0.0.1:${engine}`], { env }),
+    new Process("gateway", binary, ["--config", config, ...addresses], { env }),
   ];
 }

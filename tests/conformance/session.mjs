@@ -6,7 +6,7 @@ import {
   HEARTBEAT_TEST_MS, MAX_PAYLOAD_BYTES, PING_INTERVAL_MS, PING_TIMEOUT_MS, Polling, TEST_MS, Wire, pause, request, withQuery,
 } from "./wire.mjs";
 
-const SLACK_MS = 50;
+const SLACK_MS = 20;
 
 export function sessionBehaviours(base) {
   describe("handshake", () => {

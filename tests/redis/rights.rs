@@ -164,3 +164,19 @@ async fn a_password_that_is_wrong_for_a_while_is_no_reason_to_give_up() {
     let id = node.publish(&room("a"), "x").await;
     assert_eq!(node.announcement().await.id, id);
 }
+
+#[tokio::test]
+async fn when_it_stops_every_task_and_connection_ends() {
+    let server = Server::start();
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let redis = connect(options(&server.url()), backplane::Options::default(), &tracker, &stop).await.unwrap();
+    let partition = super::node::partition("/");
+    redis.watch(&partition, &[room("a")]).await.unwrap();
+    redis.listen(&["plain".into()], &[]).await.unwrap();
+    redis.inbox(&partition, 1).await.unwrap();
+    stop.cancel();
+    tracker.close();
+    tokio::time::timeout(std::time::Duration::from_secs(5), tracker.wait()).await.expect("every task ends");
+    until("nobody is connected", || server.ask(&["CLIENT", "LIST"]).text().lines().count() == 1).await;
+    assert!(redis.watch(&partition, &[room("b")]).await.is_err());
+}

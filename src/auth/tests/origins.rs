@@ -101,3 +101,16 @@ fn faults_come_at_once() {
     options.origins = vec!["*".to_owned()];
     assert_eq!(at(&options), ["credentials", "methods[1]"]);
 }
+
+#[test]
+fn pages_of_this_machine_are_known_by_their_host() {
+    let policy = OriginPolicy::new(&options(&["loopback"], false)).unwrap();
+    for origin in
+        ["http://localhost:5173", "https://app.localhost", "http://127.0.0.1:3001", "http://[::1]:80", "http://[::1]"]
+    {
+        assert!(matches!(policy.decide(Some(origin)), Origin::Allowed(_)), "{origin}");
+    }
+    for origin in ["http://localhost.evil.example", "http://127.0.0.1.evil.example", "http://evil.example:80", "null"] {
+        assert!(matches!(policy.decide(Some(origin)), Origin::Denied(_)), "{origin}");
+    }
+}

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
+import msgpackParser from "socket.io-msgpack-parser";
 import { foreignSources } from "./sources.mjs";
 
 const { values: flags } = parseArgs({
@@ -25,7 +26,8 @@ for (const client of [redis, adapterSubscriber]) {
 }
 
 const server = http.createServer(serve);
-const io = new Server(server, { adapter: createAdapter(redis, adapterSubscriber) });
+const parser = config.includes("parser: msgpack") ? msgpackParser : undefined;
+const io = new Server(server, { adapter: createAdapter(redis, adapterSubscriber), ...(parser && { parser }) });
 for (const namespace of ["/", "/chat", "/admin", "/orders"]) io.of(namespace).on("connection", verbs);
 io.of("/secure").use(authenticate).on("connection", verbs);
 await foreignSources(io, redis, { deliver });

@@ -20,6 +20,11 @@ export function gatewayBinary() {
   return binary;
 }
 
+/// The environment without anything that would configure a gateway behind the suites' back.
+export function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("FANFARE_") && name !== "REDIS_URL"));
+}
+
 export class Gateway {
   static async start({ redisUrl, config, name = "gateway" }) {
     const gateway = new Gateway(name, await freePort(), await freePort(), redisUrl, config);
@@ -35,7 +40,7 @@ export class Gateway {
     writeFileSync(file, config);
     const args = ["--config", file, "--listen", `127.0.0.1:${port}`, "--admin", `127.0.0.1:${adminPort}`];
     if (redisUrl) args.push("--redis", redisUrl);
-    this.process = new Process(name, gatewayBinary(), args);
+    this.process = new Process(name, gatewayBinary(), args, { env: cleanEnvironment() });
   }
 
   async ready() {

@@ -1,0 +1,55 @@
+//! The contract of all backplanes, kept by Redis, with functions and without.
+
+use std::sync::Arc;
+
+use fanfare::backplane::{Backplane, Options};
+use fanfare::redis::connect;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::contract::{Fixture, Nodes};
+use super::node::options;
+use super::server::Server;
+
+/// A server and its nodes, for one test.
+pub struct OwnServer {
+    server: Server,
+    stop: DropGuard,
+}
+
+impl OwnServer {
+    pub fn start() -> Self {
+        Self { server: Server::start(), stop: CancellationToken::new().drop_guard() }
+    }
+
+    pub fn without_functions() -> Self {
+        let own = Self::start();
+        own.server.ask(&["ACL", "SETUSER", "default", "-function", "-fcall"]);
+        own
+    }
+
+    async fn node(&self, limits: Options) -> Arc<dyn Backplane> {
+        let (tracker, stop) = (TaskTracker::new(), self.stop.token().child_token());
+        Arc::new(connect(options(&self.server.url()), limits, &tracker, &stop).await.unwrap())
+    }
+}
+
+impl Fixture for OwnServer {
+    async fn nodes(&self, limits: Options) -> Nodes {
+        Nodes { first: self.node(limits.clone()).await, second: self.node(limits).await }
+    }
+}
+
+mod with_functions {
+    use super::super::contract;
+    use super::OwnServer;
+
+    contract::suite!(OwnServer::start());
+}
+
+mod as_scripts {
+    use super::super::contract;
+    use super::OwnServer;
+
+    contract::suite!(OwnServer::without_functions());
+}
