@@ -40,10 +40,6 @@ impl Tasks {
         self.stop.cancelled().await;
     }
 
-    pub fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
     /// Resolves when every task has ended.
     pub async fn ended(&self) {
         self.tracker.wait().await;

@@ -49,7 +49,7 @@ async fn lost_announcements_are_read_from_the_log_also_the_last() {
     }
     assert!(node.outlet.gaps.lock().unwrap().is_empty());
     let counters = node.lanes.counters();
-    assert_eq!(counters[0].1.delivered, 10);
+    assert_eq!(counters.delivered, 10);
 }
 
 #[tokio::test]

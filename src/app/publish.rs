@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::build::redis_options;
 use super::cli::Publish;
-use super::redis_options::redis_options;
 use super::terminal::{Failure, conclude, one_line};
 use crate::config::{Flags, publish_key, read_process};
 use crate::event::Partition;

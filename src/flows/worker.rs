@@ -1,6 +1,6 @@
 //! One worker's clients, between its hub and its network.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub struct Worker {
     /// Joins whose interest is still on its way; see `fan_out::join`.
     pub unsettled: RefCell<HashSet<(SocketKey, Room)>>,
     ping: Arc<Frames>,
+    reported_rooms: Cell<usize>,
 }
 
 /// A client beside its outbox.
@@ -97,6 +98,7 @@ impl Worker {
             wheel: RefCell::new(wheel),
             flush: Notify::new(),
             unsettled: RefCell::default(),
+            reported_rooms: Cell::new(0),
             ping: Arc::new(Frames::engine(crate::protocol::engine::PING)),
         }
     }
@@ -158,7 +160,8 @@ impl Worker {
         for key in fired.drain(..) {
             let mut clients = self.clients.borrow_mut();
             let Some(client) = clients.get_mut(key) else { continue };
-            let due = client.session.due(&client.door.timing, now_ms);
+            // The wheel fires within a tick before the deadline.
+            let due = client.session.due(&client.door.timing, now_ms + Wheel::TICK_MS);
             let deadline_ms = client.session.deadline_ms();
             drop(clients);
             match due {
@@ -171,6 +174,14 @@ impl Worker {
             }
             self.wheel.borrow_mut().insert(key, deadline_ms);
         }
+    }
+
+    /// Brings this worker's share of the gauges up to date.
+    pub fn report(&self) {
+        let now = self.hub.borrow().room_count();
+        let before = self.reported_rooms.replace(now);
+        #[expect(clippy::cast_precision_loss, reason = "rooms of a worker stay far below 2^52")]
+        self.services.meters.rooms.increment(now as f64 - before as f64);
     }
 
     /// The state of the client's socket in `namespace`, as `look` wants it.

@@ -32,6 +32,8 @@ pub(super) struct Local {
     pub farewells: RefCell<HashMap<SessionId, (Bytes, u64)>>,
     /// Every read goes through this one buffer; an idle connection holds none.
     pub read_buffer: RefCell<Vec<u8>>,
+    /// The node goes away: no new sessions.
+    pub draining: Cell<bool>,
 }
 
 /// How a client is reached.
@@ -88,6 +90,7 @@ impl Local {
             sessions: RefCell::default(),
             farewells: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+            draining: Cell::new(false),
         }
     }
 

@@ -242,7 +242,7 @@ impl Local {
         let services = &self.worker.services;
         // Counted by worker: the connections are spread evenly, and nobody has to share a counter.
         let full = self.worker.hub.borrow().client_count() >= self.options.clients_max.div_ceil(self.mailboxes.len());
-        if full || services.tasks.is_stopping() || services.backplane.proven().is_err() {
+        if full || self.draining.get() || services.backplane.proven().is_err() {
             return Err(Refusal::Unavailable);
         }
         Ok(())
