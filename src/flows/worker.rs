@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::Services;
+use super::asked::Asked;
 use super::policy::Policy;
 use crate::auth::Identity;
 use crate::closing::Closing;
@@ -85,6 +86,8 @@ pub struct SocketState {
     pub identity: Option<Arc<Identity>>,
     /// The payload of its CONNECT.
     pub auth: Option<String>,
+    /// Acks that the client still owes.
+    pub asked: Asked,
 }
 
 impl Worker {
@@ -201,6 +204,19 @@ impl Worker {
         let settled = rooms.iter().filter(|room| !self.is_unsettled(socket, room));
         let topics: SmallVec<[Topic; 4]> = settled.map(Topic::of).collect();
         self.services.lanes.release(partition, &topics);
+    }
+
+    /// The acks that the client's socket in `namespace` owes, as `look` wants them.
+    pub(super) fn with_asked<T>(
+        &self,
+        key: ClientKey,
+        namespace: &Namespace,
+        look: impl FnOnce(&mut Asked) -> T,
+    ) -> Option<T> {
+        let mut clients = self.clients.borrow_mut();
+        let sockets = &mut clients.get_mut(key)?.sockets;
+        let socket = sockets.iter_mut().find(|socket| socket.partition.namespace == *namespace)?;
+        Some(look(&mut socket.asked))
     }
 
     /// Drops the state of a socket that was dismissed.
