@@ -14,7 +14,6 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts a task on the current runtime. It should end soon after [`Tasks::stopping`] resolves.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         tracing::trace!(task = name, "started");
         self.tracker.spawn(task);

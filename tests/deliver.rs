@@ -1,5 +1,7 @@
 //! Lanes as a node runs them, on a memory backplane that loses announcements and fails on demand.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts tasks and watches deadlines of its own")]
+
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -54,8 +54,11 @@ pub async fn event(worker: &Rc<Worker>, key: ClientKey, incoming: Incoming) -> R
         auth: socket.auth.clone(),
     });
     let sender = sender.ok_or(Closing::ParseError)?;
+    // An event without payload is legal on the wire and means nothing.
+    if incoming.args.is_empty() {
+        return Ok(());
+    }
     let args = arguments(&incoming.args).map_err(|_| Closing::ParseError)?;
-    // An event without a name is legal on the wire and means nothing.
     let Some((name, args)) = args.split_first() else { return Ok(()) };
     let name = event_name(name);
     let policy = Arc::clone(&sender.policy);

@@ -9,7 +9,7 @@ use super::policy::Policy;
 use super::{SocketState, Worker, command, correlation_id, random};
 use crate::auth::{Claims, Identity, Refusal, token_from};
 use crate::closing::Closing;
-use crate::event::{Partition, Topic};
+use crate::event::{Partition, Position, Topic};
 use crate::hub::{ClientKey, Frames};
 use crate::ids::{Namespace, Room, SessionId, SocketId};
 use crate::protocol::socket::PacketType;
@@ -53,12 +53,15 @@ pub async fn connect(worker: &Rc<Worker>, key: ClientKey, name: &str, auth: Opti
 
     let partition = services.partition(&namespace);
     let topics = topics(&rooms);
-    if let Err(cause) = services.lanes.acquire(&partition, &topics, None).await {
-        tracing::warn!(event = "realtime.unavailable", %cause, "the backplane is away: a connecting client is sent to try again");
-        services.meters.connect("unavailable");
-        return Err(Closing::Unavailable);
-    }
-    let admitted = Admission { policy, partition, identity, auth, rooms };
+    let floor = match services.lanes.acquire(&partition, &topics, None).await {
+        Ok(floor) => floor,
+        Err(cause) => {
+            tracing::warn!(event = "realtime.unavailable", %cause, "the backplane is away: a connecting client is sent to try again");
+            services.meters.connect("unavailable");
+            return Err(Closing::Unavailable);
+        }
+    };
+    let admitted = Admission { policy, partition, identity, auth, rooms, floor };
     if !admit(worker, key, admitted) {
         services.lanes.release(&services.partition(&namespace), &topics);
     }
@@ -76,11 +79,13 @@ struct Admission {
     identity: Option<Arc<Identity>>,
     auth: Option<String>,
     rooms: Vec<Room>,
+    /// Where the partition's lane stood when the interest was there.
+    floor: Option<Position>,
 }
 
 /// Gives the client its socket and tells it so; false if it went away meanwhile.
 fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
-    let Admission { policy, partition, identity, auth, rooms } = admission;
+    let Admission { policy, partition, identity, auth, rooms, floor } = admission;
     let namespace = partition.namespace.clone();
     let id = SocketId::from_random(random());
     let mut clients = worker.clients.borrow_mut();
@@ -89,6 +94,9 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     let Some(socket) = hub.admit(key, &namespace, id.clone()) else { return false };
     for room in &rooms {
         hub.join(socket, room);
+    }
+    if let Some(floor) = floor {
+        hub.begin(&namespace, floor);
     }
     client.session.joined();
     let user = identity.as_ref().map(|identity| identity.subject.clone());

@@ -13,7 +13,7 @@ use super::Services;
 use super::policy::Policy;
 use crate::auth::Identity;
 use crate::closing::Closing;
-use crate::event::{Event, Partition, Topic};
+use crate::event::{Event, NOWHERE, Partition, Position, Topic};
 use crate::hub::{ClientKey, Content, Encoding, Frames, Hub, SocketKey, Wheel};
 use crate::ids::{Namespace, Room, SessionId};
 use crate::session::{Due, Parsing, Received, Session, Timing};
@@ -140,7 +140,7 @@ impl Worker {
         else {
             return;
         };
-        let frames = Frames::event(namespace.clone(), event, hub.position(&namespace).filter(|_| recovery));
+        let frames = Frames::event(namespace.clone(), event, offset(recovery, hub.position(&namespace)));
         hub.send(client, &frames, false);
         drop(hub);
         self.flush.notify_one();
@@ -209,4 +209,9 @@ impl Worker {
             client.sockets.retain(|socket| socket.partition.namespace != *namespace);
         }
     }
+}
+
+/// What an event in a recoverable namespace ends in: always something, so that applications can count on it.
+pub(super) fn offset(recovery: bool, position: Option<&Position>) -> Option<String> {
+    recovery.then(|| position.map_or_else(|| NOWHERE.to_owned(), ToString::to_string))
 }

@@ -78,6 +78,9 @@ fn bind(address: SocketAddr, share: bool) -> std::io::Result<StdListener> {
 }
 
 /// Starts the worker threads. `router` serves what is not Engine.IO.
+///
+/// # Panics
+/// If the system has no thread to give; without its workers a gateway can serve nobody.
 pub fn start(listening: Listening, services: &Arc<Services>, outlet: &WorkerOutlet, router: &axum::Router) -> Started {
     let Listening { options, sockets } = listening;
     let addresses = options.listeners.iter().map(|listener| listener.address).collect();
