@@ -78,6 +78,7 @@ fn nothing_names_the_machine_it_was_made_on() {
 }
 
 #[track_caller]
-fn none(findings: Vec<String>) {
+fn none(findings: impl IntoIterator<Item = String>) {
+    let findings: Vec<String> = findings.into_iter().collect();
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
 }

@@ -57,6 +57,9 @@ pub trait Backplane: Send + Sync + 'static {
     fn arrivals(&self) -> Option<mpsc::Receiver<Arrival>>;
 
     /// Whether publishes and subscriptions were proven to work a moment ago, and if not, why (for readiness).
+    ///
+    /// # Errors
+    /// If there is no proof of a moment ago.
     fn proven(&self) -> Result<(), Unavailable>;
 }
 
@@ -96,6 +99,9 @@ pub trait Ingest: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<InboxEntry>, Unavailable>>;
 
     /// Acknowledges an inbox entry that cannot be published, so that it does not block those behind it.
+    ///
+    /// # Errors
+    /// If the backplane cannot be reached in time; the entry is then read again.
     fn discard<'a>(
         &'a self,
         partition: &'a Arc<Partition>,

@@ -1,6 +1,6 @@
 //! Plain requests of the command line to a gateway.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::time::Duration;
 
 use super::UpstreamError;
@@ -114,7 +114,7 @@ fn cause(error: &reqwest::Error) -> RequestError {
             return RequestError::Tls;
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            if io.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
                 return RequestError::Tls;
             }
             if io.kind() == std::io::ErrorKind::ConnectionRefused {

@@ -223,10 +223,9 @@ impl<'a> Session<'a> {
 /// A URL with a path names the Engine.IO endpoint itself.
 fn endpoint(url: &str) -> String {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    match url[after_scheme..].trim_end_matches('/').contains('/') {
-        true => format!("{}/", url.trim_end_matches('/')),
-        false => format!("{}/socket.io/", url.trim_end_matches('/')),
-    }
+    let url = url.trim_end_matches('/');
+    let has_path = url.get(after_scheme..).is_some_and(|rest| rest.contains('/'));
+    if has_path { format!("{url}/") } else { format!("{url}/socket.io/") }
 }
 
 /// The body of an answer that is one.
