@@ -67,9 +67,8 @@ fn links_lead_somewhere() {
 
 #[test]
 fn documents_are_in_step_with_the_code() {
-    none(documents::missing(&Tree::read()));
-    none(documents::metrics(&Tree::read()));
-    none(documents::decisions(&Tree::read()));
+    let tree = Tree::read();
+    none([documents::missing(&tree), documents::metrics(&tree), documents::decisions(&tree)].concat());
 }
 
 #[test]
