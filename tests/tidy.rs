@@ -67,9 +67,8 @@ fn links_lead_somewhere() {
 
 #[test]
 fn documents_are_in_step_with_the_code() {
-    none(documents::missing(&Tree::read()));
-    none(documents::metrics(&Tree::read()));
-    none(documents::decisions(&Tree::read()));
+    let tree = Tree::read();
+    none([documents::missing(&tree), documents::metrics(&tree), documents::decisions(&tree)].concat());
 }
 
 #[test]
@@ -78,6 +77,7 @@ fn nothing_names_the_machine_it_was_made_on() {
 }
 
 #[track_caller]
-fn none(findings: Vec<String>) {
+fn none(findings: impl IntoIterator<Item = String>) {
+    let findings: Vec<String> = findings.into_iter().collect();
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
 }
