@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../clients/support/waiting.mjs";
 import { Line, exchange } from "../raw.mjs";
-import { Session, UNKNOWN_SESSION } from "./sockets.mjs";
+import { Session, UNKNOWN_SESSION, ask, joinedWire } from "./sockets.mjs";
 
 const MAX_PAYLOAD_BYTES = 1_000_000;
 
@@ -87,6 +87,25 @@ export function pollingAbuse(servers) {
     assert.equal((await session.post('421["echo","before"]\u001eabc')).body, "ok");
     assert.match((await poll.answer()).body, /^431\["before"\](\u001e1)?$/);
     await session.assertGone();
+  });
+
+  test("a body full of tiny packets is worked through without holding up the others", async () => {
+    const session = await open();
+    const bystander = await joinedWire(session.base);
+    const flood = session.post(`${"42\u001e".repeat(100_000)}421["echo","after"]`);
+    let asked = 0;
+    while ((await Promise.race([flood, ask(bystander, 1, "echo", "beside")])).status === undefined) asked += 1;
+    assert.ok(asked > 1, "the bystander was answered meanwhile");
+    assert.equal((await flood).body, "ok");
+    assert.equal((await session.poll()).body, '431["after"]');
+    bystander.close();
+  });
+
+  test("an offer of another protocol than WebSocket is passed over", async () => {
+    const session = await open();
+    const upgrade = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQAAP__" };
+    assert.equal((await session.post("3", upgrade)).body, "ok");
+    await session.assertAlive();
   });
 
   test("text that is not UTF-8 ends the session", async () => {
