@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     let settings = match load(Sources { file, environment: std::iter::empty(), flags }) {
         Ok(settings) => settings,
         Err(faults) => {
-            faults.iter().for_each(|fault| eprintln!("{fault}"));
+            for fault in faults {
+                eprintln!("{fault}");
+            }
             return ExitCode::FAILURE;
         }
     };

@@ -19,9 +19,9 @@ impl Clock {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The instant that `now_ms` calls `at_ms`, for timers.
-    pub fn instant(&self, at_ms: u64) -> Instant {
-        self.started + Duration::from_millis(at_ms)
+    /// As [`Clock::now_ms`], finer: for measuring.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// See [`wall_ms`].

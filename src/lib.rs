@@ -9,7 +9,7 @@
 //! 3  flows  redis  memory  ingest  upstream
 //! 2  session  hub  contract  backplane  auth
 //! 1  protocol  event
-//! 0  ids  clock  meters  tasks
+//! 0  ids  clock  closing  meters  tasks
 //! ```
 
 pub mod admin;

@@ -10,6 +10,7 @@ pub struct Meters {
     pub clients_polling: Gauge,
     pub clients_websocket: Gauge,
     pub sockets: Gauge,
+    pub rooms: Gauge,
     pub handshakes: Counter,
     pub upgrades: Counter,
     pub received_packets: Counter,
@@ -31,6 +32,7 @@ impl Meters {
             clients_polling: metrics::gauge!("fanfare_clients", "transport" => "polling"),
             clients_websocket: metrics::gauge!("fanfare_clients", "transport" => "websocket"),
             sockets: metrics::gauge!("fanfare_sockets"),
+            rooms: metrics::gauge!("fanfare_rooms"),
             handshakes: metrics::counter!("fanfare_handshakes_total"),
             upgrades: metrics::counter!("fanfare_upgrades_total"),
             received_packets: metrics::counter!("fanfare_received_packets_total"),
@@ -73,6 +75,22 @@ impl Meters {
     /// A publish ended; `way` is the way in, `outcome` is `ok`, `duplicate` or the name of the error.
     pub fn published(&self, way: &'static str, outcome: &'static str) {
         metrics::counter!("fanfare_publishes_total", "way" => way, "outcome" => outcome).increment(1);
+    }
+
+    /// Takes over a count that another room keeps, just before the metrics are written.
+    pub fn counted(name: &'static str, labels: &[(&'static str, &'static str)], value: u64) {
+        metrics::counter!(name, labels).absolute(value);
+    }
+
+    /// Partitions that this node leads.
+    pub fn leads(partitions: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "partitions stay far below 2^52")]
+        metrics::gauge!("fanfare_ingest_leads").set(partitions as f64);
+    }
+
+    /// How long ago the oldest connection to Redis was last proven.
+    pub fn canary_age(seconds: f64) {
+        metrics::gauge!("fanfare_redis_canary_age_seconds").set(seconds);
     }
 
     /// Whether the backplane works, as asked just before the metrics are written.
@@ -133,6 +151,70 @@ pub const METRICS: &[(&str, Kind, Unit, &str)] = &[
     ("fanfare_publish_seconds", Kind::Histogram, Unit::Seconds, "Time until the backplane answered a publish"),
     ("fanfare_publishes_total", Kind::Counter, Unit::Count, "Publishes by way in and outcome"),
     ("fanfare_backplane_proven", Kind::Gauge, Unit::Count, "1 while publishes and subscriptions are proven to work"),
+    ("fanfare_lane_delivered_total", Kind::Counter, Unit::Count, "Publications handed to the workers, in order"),
+    ("fanfare_lane_late_total", Kind::Counter, Unit::Count, "Of those, found after something later was delivered"),
+    ("fanfare_lane_holds_total", Kind::Counter, Unit::Count, "Times a lane waited for missing publications"),
+    (
+        "fanfare_lane_backfilled_total",
+        Kind::Counter,
+        Unit::Count,
+        "Publications read from the log because their announcement did not come",
+    ),
+    (
+        "fanfare_lane_duplicates_total",
+        Kind::Counter,
+        Unit::Count,
+        "Announcements dropped because they were delivered already",
+    ),
+    ("fanfare_lane_gaps_total", Kind::Counter, Unit::Count, "Gap notices sent to rooms"),
+    (
+        "fanfare_lane_volatile_dropped_total",
+        Kind::Counter,
+        Unit::Count,
+        "Volatile publications dropped while a lane waited",
+    ),
+    ("fanfare_lane_unreadable_total", Kind::Counter, Unit::Count, "Publications that could not be decoded"),
+    ("fanfare_redis_publishes_total", Kind::Counter, Unit::Count, "Answers of the publish function, by outcome"),
+    ("fanfare_redis_arrivals_total", Kind::Counter, Unit::Count, "Announcements received"),
+    (
+        "fanfare_redis_unreadable_total",
+        Kind::Counter,
+        Unit::Count,
+        "Messages on watched channels that are no announcements",
+    ),
+    (
+        "fanfare_redis_lagged_total",
+        Kind::Counter,
+        Unit::Count,
+        "Messages lost inside the client library because they were taken too slowly",
+    ),
+    ("fanfare_redis_overflowed_total", Kind::Counter, Unit::Count, "Announcements dropped because the lanes were late"),
+    ("fanfare_redis_interrupts_total", Kind::Counter, Unit::Count, "Times that announcements may have been missed"),
+    (
+        "fanfare_redis_resubscriptions_total",
+        Kind::Counter,
+        Unit::Count,
+        "Times that every channel was subscribed to again",
+    ),
+    ("fanfare_redis_replacements_total", Kind::Counter, Unit::Count, "Connections given up because they were silent"),
+    (
+        "fanfare_redis_library_loads_total",
+        Kind::Counter,
+        Unit::Count,
+        "Times that the function library had to be loaded again",
+    ),
+    (
+        "fanfare_redis_foreign_lost_total",
+        Kind::Counter,
+        Unit::Count,
+        "Messages of foreign publishers dropped because they came too fast",
+    ),
+    ("fanfare_redis_canary_age_seconds", Kind::Gauge, Unit::Seconds, "Age of the oldest connection's last proof"),
+    ("fanfare_ingest_received_total", Kind::Counter, Unit::Count, "Messages of foreign publishers, by source"),
+    ("fanfare_ingest_published_total", Kind::Counter, Unit::Count, "Of those, published, by source"),
+    ("fanfare_ingest_ignored_total", Kind::Counter, Unit::Count, "Of those, passed over, by source and reason"),
+    ("fanfare_ingest_refused_total", Kind::Counter, Unit::Count, "Of those, refused, by source and reason"),
+    ("fanfare_ingest_leads", Kind::Gauge, Unit::Count, "Partitions whose foreign ways in this node leads"),
 ];
 
 fn describe() {

@@ -14,7 +14,6 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts a task on the current runtime. It should end soon after [`Tasks::stopping`] resolves.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         tracing::trace!(task = name, "started");
         self.tracker.spawn(task);
@@ -39,10 +38,6 @@ impl Tasks {
 
     pub async fn stopping(&self) {
         self.stop.cancelled().await;
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
     }
 
     /// Resolves when every task has ended.

@@ -1,6 +1,11 @@
 //! The Redis backplane against real servers: the contract of all backplanes, and what only Redis has (functions, fencing,
 //! timelines, lost connections).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test watches deadlines of its own, and is told by the environment where to run"
+)]
+
 mod contract;
 #[path = "redis/deployments.rs"]
 mod deployments;

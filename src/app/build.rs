@@ -14,7 +14,7 @@ use crate::flows::{Application, Door, Limits};
 use crate::ids::NodeId;
 use crate::protocol::socket;
 use crate::session::{Parsing, Speaks, Timing};
-use crate::{backplane, ingest, redis, transport, upstream};
+use crate::{api, backplane, ingest, redis, transport, upstream};
 
 /// Something in the settings that only the room concerned could find wrong.
 pub type Problems = Vec<String>;
@@ -88,12 +88,28 @@ fn issuer(settings: &config::Issuer) -> Issuer {
     }
 }
 
-/// # Errors
-/// With every API key that is not usable.
-pub fn api_keys(settings: &Settings) -> Result<ApiKeys, Problems> {
+fn api_keys(settings: &Settings) -> Result<ApiKeys, Problems> {
     let keys: Vec<ApiKey> =
         settings.publish.keys.iter().map(|key| ApiKey { name: key.name.clone(), key: key.key.clone() }).collect();
     ApiKeys::new(&keys).map_err(|faults| faults.iter().map(|fault| format!("publish.{fault}")).collect())
+}
+
+/// # Errors
+/// With every API key that is not usable.
+pub fn api_options(settings: &Settings) -> Result<api::Options, Problems> {
+    let publish = &settings.publish;
+    let namespaces = publish.keys.iter().map(|key| (key.name.clone(), key.namespaces.clone())).collect();
+    Ok(api::Options {
+        keys: api_keys(settings)?,
+        key_namespaces: namespaces,
+        issuers: publish.issuers.iter().map(|name| IssuerName::from(name.as_str())).collect(),
+        loopback_without_key: publish.loopback_without_key,
+        body_bytes: publish.body_bytes,
+        batch: publish.batch,
+        rate_per_s: publish.rate_per_s,
+        development: settings.development,
+        engine_path: settings.engine.path.clone(),
+    })
 }
 
 pub fn backplane_options(settings: &Settings) -> backplane::Options {
@@ -109,15 +125,14 @@ pub fn backplane_options(settings: &Settings) -> backplane::Options {
     }
 }
 
-/// `None` without a Redis URL.
-pub fn redis_options(settings: &Settings, node: NodeId) -> Option<redis::Options> {
-    let from = &settings.redis;
-    let url = from.url.as_ref()?;
+/// `None` without a URL: then there is no Redis to speak to.
+pub fn redis_options(settings: &config::Redis, node: NodeId) -> Option<redis::Options> {
+    let url = settings.url.as_ref()?;
     Some(redis::Options {
-        username: from.username.clone(),
-        password: from.password.as_ref().map(|password| password.expose().to_owned()),
-        ca_file: from.ca_file.clone(),
-        key_prefix: from.key_prefix.clone(),
+        username: settings.username.clone(),
+        password: settings.password.as_ref().map(|password| password.expose().to_owned()),
+        ca_file: settings.ca_file.clone(),
+        key_prefix: settings.key_prefix.clone(),
         ..redis::Options::new(url.expose(), node)
     })
 }
@@ -142,6 +157,7 @@ pub fn flow_limits(settings: &Settings) -> Limits {
     Limits {
         rooms_per_socket: limits.rooms_per_socket,
         namespaces_per_client: limits.namespaces_per_client,
+        pending_acks: limits.pending_acks,
         verbs: VerbLimits {
             room_bytes: limits.room_name_bytes,
             event_bytes: limits.event_name_bytes,

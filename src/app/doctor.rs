@@ -4,8 +4,8 @@ mod machine;
 
 use std::process::ExitCode;
 
+use super::build::redis_options;
 use super::cli::Doctor;
-use super::redis_options::redis_options;
 use super::run::Parts;
 use super::terminal::{one_line, say};
 use crate::config::{Flags, Settings, read_process};

@@ -7,9 +7,10 @@ pub mod check;
 pub mod cli;
 pub mod doctor;
 pub mod health;
+mod middle;
 pub mod publish;
-mod redis_options;
 pub mod run;
+mod stop;
 pub mod tail;
 mod terminal;
 #[cfg(test)]

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::build;
+use super::middle::Middle;
+use super::stop::{self, Running};
+use crate::admin::{self, Admin, Readiness};
+use crate::api;
 use crate::auth::Authenticator;
-use crate::backplane::{Backplane, Ingest, LaneOptions};
-use crate::clock::{Clock, wall_ms};
+use crate::backplane::LaneOptions;
+use crate::clock::Clock;
 use crate::config::{self, Flags, LogFormat, Settings};
 use crate::flows::deliver::{Lanes, Outlet};
 use crate::flows::policy::Namespaces;
 use crate::flows::{Application, Services, random};
-use crate::ids::{Namespace, NodeId};
-use crate::ingest::Leader;
-use crate::memory::MemoryBackplane;
+use crate::ids::NodeId;
 use crate::meters::Meters;
-use crate::redis;
 use crate::tasks::Tasks;
 use crate::telemetry::{self, Exporter, Form, LogOptions};
 use crate::transport::{self, Listening, Started, WorkerOutlet};
@@ -52,6 +52,7 @@ pub struct Parts {
     authenticator: Authenticator,
     namespaces: Namespaces,
     transport: transport::Options,
+    api: api::Options,
 }
 
 impl Parts {
@@ -62,9 +63,10 @@ impl Parts {
         let authenticator = build::authenticator(settings).map_err(|found| problems.extend(found)).ok();
         let namespaces = build::namespaces(settings).map_err(|found| problems.extend(found)).ok();
         let transport = build::transport_options(settings, application).map_err(|found| problems.extend(found)).ok();
-        match (authenticator, namespaces, transport) {
-            (Some(authenticator), Some(namespaces), Some(transport)) => {
-                Ok(Self { authenticator, namespaces, transport })
+        let api = build::api_options(settings).map_err(|found| problems.extend(found)).ok();
+        match (authenticator, namespaces, transport, api) {
+            (Some(authenticator), Some(namespaces), Some(transport), Some(api)) => {
+                Ok(Self { authenticator, namespaces, transport, api })
             }
             _ => Err(problems),
         }
@@ -106,76 +108,77 @@ const CONTROL_THREADS: usize = 2;
 
 async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::Result<()> {
     let listening = Listening::bind(parts.transport).map_err(|(address, error)| {
-        anyhow::anyhow!("cannot listen on {address}: {error}; choose another with --listen")
+        anyhow::anyhow!("cannot listen on {address}: {error}; choose another address with --listen")
     })?;
+    let operators = tokio::net::TcpListener::bind(settings.admin).await;
+    let operators = operators
+        .with_context(|| format!("cannot listen on {}; choose another address with --admin", settings.admin))?;
     for warning in settings.warnings() {
         tracing::warn!(event = "realtime.config_warning", "{warning}");
     }
-    let tasks = Tasks::default();
-    let clock = Clock::start();
+    let (tasks, foreign, clock) = (Tasks::default(), Tasks::default(), Clock::start());
     let node = NodeId::from_random(random());
-    let foreign = Tasks::default();
     let middle = Middle::open(settings, &node, &tasks).await?;
-    let backplane = Arc::clone(&middle.backplane);
     let outlet = Arc::new(WorkerOutlet::default());
-    let lane_options = LaneOptions { history_age_ms: settings.history.age_s * 1_000, ..LaneOptions::default() };
-    let (lanes_backplane, lanes_outlet): (_, Arc<dyn Outlet>) = (Arc::clone(&backplane), outlet.clone());
-    let lane_clock = Arc::new(move || clock.now_ms());
-    let lanes = Lanes::start(lanes_backplane, lanes_outlet, lane_clock, lane_options, tasks.parts());
+    let lanes = lanes(settings, &middle, &outlet, clock, &tasks);
     let services = Arc::new(Services {
         node,
         tenant: settings.tenant.clone(),
         clock,
         tasks: tasks.clone(),
         meters: Meters::new(),
-        backplane,
+        backplane: Arc::clone(&middle.backplane),
         lanes,
         outlet: outlet.clone(),
         authenticator: parts.authenticator,
         namespaces: parts.namespaces,
         limits: build::flow_limits(settings),
     });
-    let _leader = middle.lead(settings, &services, &foreign);
-    let router = axum::Router::new();
+    let counts = middle.lead(settings, &services, &foreign);
+    let readiness = Arc::new(Readiness::new());
+    let upkeep = exporter.clone();
+    let admin = Admin {
+        readiness: Arc::clone(&readiness),
+        backplane: Arc::clone(&middle.backplane),
+        render: Arc::new(move || {
+            counts.report();
+            exporter.render()
+        }),
+    };
+    tasks.spawn("admin", serve_operators(operators, admin::router(admin), tasks.clone()));
+    tasks.spawn("upkeep", run_upkeep(upkeep, tasks.clone()));
+    tasks.spawn("keys", fetch_keys(Arc::clone(&services)));
+    let router = api::router(parts.api, Arc::clone(&services));
     let started = transport::start(listening, &services, &outlet, &router);
-    tasks.spawn("upkeep", upkeep(exporter, tasks.clone()));
+    readiness.ready();
     announce(settings, &started);
-    until_told_to_stop(settings, &tasks, &foreign, started).await
+    stop::until_told(settings, Running { readiness: &readiness, started, foreign: &foreign, tasks: &tasks }).await
 }
 
-/// What stands between the nodes.
-struct Middle {
-    backplane: Arc<dyn Backplane>,
-    /// The foreign ways in; only Redis has them.
-    ingest: Option<Arc<dyn Ingest>>,
+fn lanes(settings: &Settings, middle: &Middle, outlet: &Arc<WorkerOutlet>, clock: Clock, tasks: &Tasks) -> Lanes {
+    let options = LaneOptions { history_age_ms: settings.history.age_s * 1_000, ..LaneOptions::default() };
+    let outlet: Arc<dyn Outlet> = outlet.clone();
+    Lanes::start(Arc::clone(&middle.backplane), outlet, Arc::new(move || clock.now_ms()), options, tasks.parts())
 }
 
-impl Middle {
-    async fn open(settings: &Settings, node: &NodeId, tasks: &Tasks) -> anyhow::Result<Self> {
-        let options = build::backplane_options(settings);
-        let Some(redis) = build::redis_options(settings, node.clone()) else {
-            tracing::info!(
-                event = "realtime.backplane",
-                kind = "memory",
-                "embedded backplane: one node, nothing survives a restart; give --redis URL for more"
-            );
-            return Ok(Self { backplane: Arc::new(MemoryBackplane::new(options, wall_ms)), ingest: None });
-        };
-        let (tracker, stop) = tasks.parts();
-        let connected = redis::connect(redis, options, &tracker, &stop).await;
-        let connected = Arc::new(connected.context("the backplane could not be opened; `fanfare doctor` says more")?);
-        tracing::info!(event = "realtime.backplane", kind = "redis", "connected");
-        Ok(Self { backplane: connected.clone(), ingest: Some(connected) })
+async fn serve_operators(listener: tokio::net::TcpListener, router: axum::Router, tasks: Tasks) {
+    let served = axum::serve(listener, router);
+    tokio::select! {
+        () = tasks.stopping() => {}
+        outcome = served => if let Err(error) = outcome {
+            tracing::error!(event = "realtime.admin_failed", %error, "the admin port is no longer served");
+        }
     }
+}
 
-    /// Takes part in the election for the foreign ways in, for every namespace that is written out.
-    fn lead(&self, settings: &Settings, services: &Services, tasks: &Tasks) -> Option<Leader> {
-        let ingest = Arc::clone(self.ingest.as_ref()?);
-        let named = services.namespaces.names().filter_map(|name| Namespace::new(name).ok());
-        let partitions = named.map(|namespace| services.partition(&namespace)).collect();
-        let (tracker, stop) = tasks.parts();
-        let options = build::ingest_options(settings);
-        Some(Leader::start(Arc::clone(&self.backplane), ingest, options, partitions, (&tracker, stop), wall_ms))
+/// Keys are fetched ahead, so that the first client need not wait for them.
+async fn fetch_keys(services: Arc<Services>) {
+    if let Err(issuers) = services.authenticator.warm(services.clock.wall_ms()).await {
+        tracing::warn!(
+            event = "realtime.keys_unavailable",
+            ?issuers,
+            "no keys yet; tried again when a token needs them"
+        );
     }
 }
 
@@ -192,46 +195,7 @@ fn announce(settings: &Settings, started: &Started) {
     }
 }
 
-/// Inputs: the first SIGTERM or SIGINT drains; a second one stops hard.
-async fn until_told_to_stop(
-    settings: &Settings,
-    tasks: &Tasks,
-    foreign: &Tasks,
-    started: Started,
-) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    let grace = Duration::from_millis(settings.drain.grace_ms);
-    let window = Duration::from_millis(settings.drain.window_ms);
-    tracing::info!(event = "realtime.drain", ?grace, ?window, "draining; a second signal stops at once");
-    let drained = async {
-        tokio::time::sleep(grace).await;
-        started.drain(window).await;
-        started.emptied().await;
-    };
-    tokio::select! {
-        biased;
-        _ = terminate.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
-        _ = interrupt.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
-        _ = tokio::time::timeout(window + STOP_SLACK, drained) => {}
-    }
-    // The leader hands its seats over while the backplane is still there.
-    foreign.stop();
-    let _ = tokio::time::timeout(STOP_SLACK, foreign.ended()).await;
-    tasks.stop();
-    let _ = tokio::time::timeout(STOP_SLACK, tasks.ended()).await;
-    tracing::info!(event = "realtime.stopped", "stopped");
-    Ok(())
-}
-
-/// What ending may take beyond its window.
-const STOP_SLACK: Duration = Duration::from_secs(5);
-
-async fn upkeep(exporter: Exporter, tasks: Tasks) {
+async fn run_upkeep(exporter: Exporter, tasks: Tasks) {
     let mut interval = tokio::time::interval(Duration::from_secs(5));
     loop {
         tokio::select! {

@@ -1,5 +1,7 @@
 //! The one place that asks the process for its environment and opens the configuration file.
 
+#![expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+
 use std::path::PathBuf;
 
 use super::fault::{Fault, Origin};

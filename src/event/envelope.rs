@@ -21,6 +21,10 @@ pub enum EnvelopeError {
     Json,
 }
 
+/// The form in which a publication travels between nodes and lies in the log.
+///
+/// # Panics
+/// Never: the envelope is written to memory, and every field of it has a msgpack form.
 pub fn encode(publication: &Publication) -> Vec<u8> {
     let (kind, args, names, attachments) = match &publication.body {
         Body::Event(event) => (KIND_EVENT, event.args.as_str(), Vec::new(), event.attachments.as_slice()),

@@ -63,6 +63,7 @@ pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
     match delivery {
         Delivery::Event { partition, target, frames, volatile, position, published_at_ms } => {
             let namespace = &partition.namespace;
+            let started = worker.services.clock.elapsed();
             let mut hub = worker.hub.borrow_mut();
             let delivered = hub.deliver(namespace, target, frames, *volatile);
             if let Some(position) = position {
@@ -70,6 +71,7 @@ pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
             }
             drop(hub);
             let meters = &worker.services.meters;
+            meters.fan_out_seconds.record(worker.services.clock.elapsed() - started);
             meters.deliveries.increment(delivered.queued as u64);
             if delivered.dropped > 0 {
                 meters.deliveries_dropped.increment(delivered.dropped as u64);

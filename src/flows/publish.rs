@@ -1,7 +1,6 @@
 //! Somebody publishes: the one way into the backplane for HTTP, sockets and the command line.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -33,17 +32,18 @@ impl Publish {
 /// # Errors
 /// As [`crate::backplane::Backplane::publish`].
 pub async fn publish(services: &Services, publish: Publish) -> Result<Receipt, PublishError> {
-    let started_ms = services.clock.now_ms();
+    let started = services.clock.elapsed();
     let way = publish.way;
     let outcome = if publish.local {
-        let item = LaneItem::Event { publication: publish.publication, id: None, position: None };
+        // As a volatile one, it carries the position that the sockets have reached, lest its last argument be taken for one.
+        let position = services.lanes.position(&publish.partition);
+        let item = LaneItem::Event { publication: publish.publication, id: None, position };
         services.outlet.deliver(&publish.partition, item).await;
         Ok(Receipt { position: None, duplicate: false, replicas: None })
     } else {
         services.backplane.publish(request(publish)).await
     };
-    let elapsed = Duration::from_millis(services.clock.now_ms() - started_ms);
-    services.meters.publish_seconds.record(elapsed.as_secs_f64());
+    services.meters.publish_seconds.record(services.clock.elapsed() - started);
     services.meters.published(way, name(&outcome));
     outcome
 }

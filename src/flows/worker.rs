@@ -1,6 +1,6 @@
 //! One worker's clients, between its hub and its network.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::Services;
+use super::asked::Asked;
 use super::policy::Policy;
 use crate::auth::Identity;
 use crate::closing::Closing;
@@ -30,6 +31,7 @@ pub struct Worker {
     /// Joins whose interest is still on its way; see `fan_out::join`.
     pub unsettled: RefCell<HashSet<(SocketKey, Room)>>,
     ping: Arc<Frames>,
+    reported_rooms: Cell<usize>,
 }
 
 /// A client beside its outbox.
@@ -84,6 +86,8 @@ pub struct SocketState {
     pub identity: Option<Arc<Identity>>,
     /// The payload of its CONNECT.
     pub auth: Option<String>,
+    /// Acks that the client still owes.
+    pub asked: Asked,
 }
 
 impl Worker {
@@ -97,6 +101,7 @@ impl Worker {
             wheel: RefCell::new(wheel),
             flush: Notify::new(),
             unsettled: RefCell::default(),
+            reported_rooms: Cell::new(0),
             ping: Arc::new(Frames::engine(crate::protocol::engine::PING)),
         }
     }
@@ -158,7 +163,8 @@ impl Worker {
         for key in fired.drain(..) {
             let mut clients = self.clients.borrow_mut();
             let Some(client) = clients.get_mut(key) else { continue };
-            let due = client.session.due(&client.door.timing, now_ms);
+            // The wheel fires within a tick before the deadline.
+            let due = client.session.due(&client.door.timing, now_ms + Wheel::TICK_MS);
             let deadline_ms = client.session.deadline_ms();
             drop(clients);
             match due {
@@ -171,6 +177,14 @@ impl Worker {
             }
             self.wheel.borrow_mut().insert(key, deadline_ms);
         }
+    }
+
+    /// Brings this worker's share of the gauges up to date.
+    pub fn report(&self) {
+        let now = self.hub.borrow().room_count();
+        let before = self.reported_rooms.replace(now);
+        #[expect(clippy::cast_precision_loss, reason = "rooms of a worker stay far below 2^52")]
+        self.services.meters.rooms.increment(now as f64 - before as f64);
     }
 
     /// The state of the client's socket in `namespace`, as `look` wants it.
@@ -190,6 +204,19 @@ impl Worker {
         let settled = rooms.iter().filter(|room| !self.is_unsettled(socket, room));
         let topics: SmallVec<[Topic; 4]> = settled.map(Topic::of).collect();
         self.services.lanes.release(partition, &topics);
+    }
+
+    /// The acks that the client's socket in `namespace` owes, as `look` wants them.
+    pub(super) fn with_asked<T>(
+        &self,
+        key: ClientKey,
+        namespace: &Namespace,
+        look: impl FnOnce(&mut Asked) -> T,
+    ) -> Option<T> {
+        let mut clients = self.clients.borrow_mut();
+        let sockets = &mut clients.get_mut(key)?.sockets;
+        let socket = sockets.iter_mut().find(|socket| socket.partition.namespace == *namespace)?;
+        Some(look(&mut socket.asked))
     }
 
     /// Drops the state of a socket that was dismissed.

@@ -115,11 +115,11 @@ impl Hub {
             }
         }
         // A socket's id is a room that only it is in.
-        if let Some(key) = socket_ids.get(room.as_str()) {
-            if let Some(socket) = sockets.get_mut(*key).filter(|s| s.round != *round && s.namespace == *namespace) {
-                socket.round = *round;
-                each(Member { socket: *key, client: socket.client });
-            }
+        if let Some(key) = socket_ids.get(room.as_str())
+            && let Some(socket) = sockets.get_mut(*key).filter(|s| s.round != *round && s.namespace == *namespace)
+        {
+            socket.round = *round;
+            each(Member { socket: *key, client: socket.client });
         }
     }
 }

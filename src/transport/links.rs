@@ -32,6 +32,8 @@ pub(super) struct Local {
     pub farewells: RefCell<HashMap<SessionId, (Bytes, u64)>>,
     /// Every read goes through this one buffer; an idle connection holds none.
     pub read_buffer: RefCell<Vec<u8>>,
+    /// The node goes away: no new sessions.
+    pub draining: Cell<bool>,
 }
 
 /// How a client is reached.
@@ -55,13 +57,17 @@ pub(super) struct Wire {
     pub io: TcpStream,
     /// The link is gone; the reading task finishes the closing handshake and ends.
     pub stop: Notify,
-    /// The client asked to close, with this code.
-    pub farewell: Cell<Option<Option<CloseCode>>>,
+    /// The client asked to close.
+    pub goodbye: Cell<Option<Goodbye>>,
 }
+
+/// What a close frame says; it may come without a code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goodbye(pub Option<CloseCode>);
 
 impl Wire {
     pub fn new(io: TcpStream) -> Self {
-        Self { io, stop: Notify::new(), farewell: Cell::new(None) }
+        Self { io, stop: Notify::new(), goodbye: Cell::new(None) }
     }
 }
 
@@ -85,6 +91,7 @@ impl Local {
             sessions: RefCell::default(),
             farewells: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+            draining: Cell::new(false),
         }
     }
 
@@ -272,12 +279,12 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A close frame without a code, as the reference sends it, or with the code that says what was wrong (RFC 6455, section 7.4).
 fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
-    let code = match reason {
+    let goodbye = match reason {
         // Answered with the client's own code (RFC 6455, section 5.5.1); without a close frame it is beyond being told.
-        Closing::TransportClose | Closing::TransportError => wire.farewell.get(),
-        Closing::TooLarge => Some(Some(CloseCode::TOO_BIG)),
-        Closing::InvalidText => Some(Some(CloseCode::INVALID_PAYLOAD)),
-        Closing::ProtocolViolation => Some(Some(CloseCode::PROTOCOL_ERROR)),
+        Closing::TransportClose | Closing::TransportError => wire.goodbye.get(),
+        Closing::TooLarge => Some(Goodbye(Some(CloseCode::TOO_BIG))),
+        Closing::InvalidText => Some(Goodbye(Some(CloseCode::INVALID_PAYLOAD))),
+        Closing::ProtocolViolation => Some(Goodbye(Some(CloseCode::PROTOCOL_ERROR))),
         Closing::PingTimeout
         | Closing::ParseError
         | Closing::EngineParseError
@@ -285,10 +292,10 @@ fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
         | Closing::SlowConsumer
         | Closing::ServerDisconnect
         | Closing::Drain
-        | Closing::Unavailable => Some(None),
+        | Closing::Unavailable => Some(Goodbye(None)),
     };
     // A frame inside a half-written one would be read as part of it.
-    if let Some(code) = code.filter(|_| whole) {
+    if let Some(Goodbye(code)) = goodbye.filter(|_| whole) {
         let _ = wire.io.try_write(&close_frame(code, ""));
     }
     let _ = socket2::SockRef::from(&wire.io).shutdown(std::net::Shutdown::Write);

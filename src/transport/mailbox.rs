@@ -15,8 +15,10 @@ use crate::flows::fan_out::{Delivery, prepare};
 pub(super) enum Message {
     Deliver(Arc<Delivery>),
     /// Something to be done on the worker's own thread.
-    Run(Box<dyn FnOnce(&Rc<Local>) + Send>),
+    Run(Work),
 }
+
+type Work = Box<dyn FnOnce(&Rc<Local>) + Send>;
 
 /// The workers' mailboxes, in the order of their indexes. Bounded: a lane waits for a worker that does not keep up.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -50,7 +50,7 @@ pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool)
 }
 
 /// GET: waits for packets.
-pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusal> {
+pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) -> Result<Reply, Refusal> {
     let sid = sid.to_owned();
     let owner = Owner::of(&entrance.local, &sid)?;
     let waiting = {
@@ -61,7 +61,16 @@ pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusa
     let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
     let payload = waiting.await;
     abandoned.disarm();
-    Ok(ok("text/plain; charset=UTF-8", payload.map_err(|_| UNKNOWN)?))
+    let payload = payload.map_err(|_| UNKNOWN)?;
+    match gzip_accepted.then(|| gzip(&payload)).flatten() {
+        Some(packed) => {
+            let mut reply = ok("text/plain; charset=UTF-8", packed);
+            reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            reply.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            Ok(reply)
+        }
+        None => Ok(ok("text/plain; charset=UTF-8", payload)),
+    }
 }
 
 fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, Refusal> {
@@ -252,7 +261,7 @@ impl Local {
         let services = &self.worker.services;
         // Counted by worker: the connections are spread evenly, and nobody has to share a counter.
         let full = self.worker.hub.borrow().client_count() >= self.options.clients_max.div_ceil(self.mailboxes.len());
-        if full || services.tasks.is_stopping() || services.backplane.proven().is_err() {
+        if full || self.draining.get() || services.backplane.proven().is_err() {
             return Err(Refusal::Unavailable);
         }
         Ok(())

@@ -94,15 +94,13 @@ impl Attempt {
                 () = ended.notified() => None,
                 switched = tokio::time::timeout(timeout, self.watch(&local, key, &io, &mut reader)) => switched.ok().flatten(),
             };
-            match switched {
-                Some(rest) => switch(local, key, io, reader, self.limits, rest).await,
-                None => {
-                    if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
-                        polling.probe = None;
-                    }
-                    turn_away(io).await;
-                }
+            if let Some(rest) = switched {
+                return switch(local, key, io, reader, self.limits, rest).await;
             }
+            if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
+                polling.probe = None;
+            }
+            turn_away(io).await;
         });
     }
 

@@ -11,7 +11,7 @@ use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::links::{Link, Local, Wire};
+use super::links::{Goodbye, Link, Local, Wire};
 use super::polling::open_packet;
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply};
@@ -144,7 +144,7 @@ fn feed(
             Message::Ping(payload) => pong(local, key, wire, payload),
             Message::Pong(_) => {}
             Message::Close(code, _) => {
-                wire.farewell.set(Some(code));
+                wire.goodbye.set(Some(Goodbye(code)));
                 return Err(Closing::TransportClose);
             }
         }

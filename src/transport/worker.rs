@@ -78,6 +78,9 @@ fn bind(address: SocketAddr, share: bool) -> std::io::Result<StdListener> {
 }
 
 /// Starts the worker threads. `router` serves what is not Engine.IO.
+///
+/// # Panics
+/// If the system has no thread to give; without its workers a gateway can serve nobody.
 pub fn start(listening: Listening, services: &Arc<Services>, outlet: &WorkerOutlet, router: &axum::Router) -> Started {
     let Listening { options, sockets } = listening;
     let addresses = options.listeners.iter().map(|listener| listener.address).collect();
@@ -208,11 +211,12 @@ async fn keep_time(local: Rc<Local>) {
         ticks += 1;
         if ticks.is_multiple_of(SWEEP_TICKS) {
             local.sweep();
+            local.worker.report();
         }
     }
 }
 
-const SWEEP_TICKS: u64 = 50;
+const SWEEP_TICKS: u64 = 100;
 
 /// Inputs: new connections; the stop of the process.
 async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, router: axum::Router) {
@@ -268,6 +272,7 @@ async fn connection(stream: TcpStream, entrance: Rc<Entrance>) {
 
 /// Sends the clients of one worker away, a slice of them every tick, in random order.
 fn drain(local: &Rc<Local>, window: Duration) {
+    local.draining.set(true);
     let mut keys = local.worker.hub.borrow().client_keys();
     shuffle(&mut keys);
     let local = Rc::clone(local);

@@ -71,7 +71,7 @@ class Socket {
     if (type === 0) {
       this.tries = 0;
       this.joined = true;
-      // Where sessions can be resumed, every event ends with its position.
+      // Where sessions can be resumed, events end with their position.
       this.positions = "pid" in value;
       this.notify("state", "open", "connected as " + value.sid);
     } else if (type === 1) {
@@ -79,7 +79,7 @@ class Socket {
       this.close("disconnected by the gateway");
     } else if (type === 2) {
       const [event, ...args] = value;
-      const position = this.positions && typeof args.at(-1) === "string" ? args.pop() : undefined;
+      const position = this.positions && /^\w{1,32}\.\d+-\d+$/.test(args.at(-1)) ? args.pop() : undefined;
       this.notify("event", event, args, position);
     } else if (type === 3) {
       this.acks.get(Number(ack))?.(...value);

@@ -95,12 +95,12 @@ mod tests {
     use super::super::super::testing::{free_address, serve};
     use super::super::Verdict;
     use super::*;
-    use crate::config::{Sources, load};
+    use crate::config::{Flags, Sources, load};
 
     fn settings(listen: SocketAddr, admin: SocketAddr) -> Settings {
-        let text = format!("listen: \"{listen}\"\nadmin: \"{admin}\"\n");
+        let text = format!("listen: \"{listen}\"\nadmin: \"{admin}\"\nnamespaces: {{\"/\": {{anonymous: true}}}}\n");
         let file = Some(("fanfare.yaml".into(), text));
-        load(Sources { file, environment: std::iter::empty(), flags: Default::default() }).unwrap()
+        load(Sources { file, environment: std::iter::empty(), flags: Flags::default() }).unwrap()
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! How an event looks: `time id event args`, on one line.
 
+use std::fmt::Write as _;
+
 use crate::app::terminal::one_line;
 use crate::event::Position;
 use crate::protocol::socket::{arguments, event_name};
@@ -32,7 +34,8 @@ pub(super) fn line(wall_ms: u64, event: &Event<'_>) -> String {
         line.push_str(&one_line(arg));
     }
     for (index, bytes) in event.attachments.iter().enumerate() {
-        line.push_str(&format!(" #{index}:{bytes}B"));
+        // Writing to a text cannot fail.
+        let _ = write!(line, " #{index}:{bytes}B");
     }
     line
 }

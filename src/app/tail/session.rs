@@ -223,10 +223,8 @@ impl<'a> Session<'a> {
 /// A URL with a path names the Engine.IO endpoint itself.
 fn endpoint(url: &str) -> String {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    match url[after_scheme..].trim_end_matches('/').contains('/') {
-        true => format!("{}/", url.trim_end_matches('/')),
-        false => format!("{}/socket.io/", url.trim_end_matches('/')),
-    }
+    let has_path = url[after_scheme..].trim_end_matches('/').contains('/');
+    format!("{}/{}", url.trim_end_matches('/'), if has_path { "" } else { "socket.io/" })
 }
 
 /// The body of an answer that is one.

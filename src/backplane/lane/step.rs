@@ -94,3 +94,18 @@ pub struct LaneCounters {
     pub gaps: u64,
     pub volatile_dropped: u64,
 }
+
+impl LaneCounters {
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered + other.delivered,
+            late: self.late + other.late,
+            holds: self.holds + other.holds,
+            backfilled: self.backfilled + other.backfilled,
+            duplicates: self.duplicates + other.duplicates,
+            gaps: self.gaps + other.gaps,
+            volatile_dropped: self.volatile_dropped + other.volatile_dropped,
+        }
+    }
+}

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// Publications that could not be decoded, and arrivals that were none.
     pub(super) unreadable: AtomicU64,
+    /// Counters of the lanes that ended.
+    ended: Mutex<LaneCounters>,
     tracker: TaskTracker,
     /// Where lanes run, whichever worker asked for them first.
     runtime: Handle,
@@ -77,6 +79,7 @@ impl Lanes {
             options,
             stop,
             unreadable: AtomicU64::new(0),
+            ended: Mutex::default(),
             tracker,
             runtime: Handle::current(),
             doors: Mutex::default(),
@@ -135,10 +138,11 @@ impl Lanes {
         door.state().position.clone()
     }
 
-    /// What happened on the lanes that exist now.
-    pub fn counters(&self) -> Vec<(Arc<Partition>, LaneCounters)> {
+    /// What happened on all lanes since the start, also on those that ended.
+    pub fn counters(&self) -> LaneCounters {
         let doors = self.shared.doors();
-        doors.iter().map(|(partition, door)| (partition.clone(), door.state().counters)).collect()
+        let ended = *self.shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.values().fold(ended, |sum, door| sum.plus(door.state().counters))
     }
 
     /// Publications that could not be decoded, and arrivals that were none, since the start.
@@ -157,6 +161,8 @@ impl Shared {
         let idle = door.state().interest.is_idle();
         if idle {
             doors.remove(partition);
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            *ended = ended.plus(door.state().counters);
         }
         idle
     }

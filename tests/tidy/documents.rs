@@ -1,0 +1,110 @@
+//! Documents that have to be there and in step, and what must stand nowhere.
+
+use std::collections::BTreeSet;
+
+use crate::links::targets;
+use crate::tree::{Tree, code, finding};
+
+const DOCUMENTS: &[&str] = &[
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "docs/api.md",
+    "docs/architecture.md",
+    "docs/configuration.md",
+    "docs/contract.md",
+    "docs/guarantees.md",
+    "docs/metrics.md",
+    "docs/publishers.md",
+    "docs/security.md",
+];
+
+pub fn missing(tree: &Tree) -> Vec<String> {
+    let missing = DOCUMENTS.iter().filter(|path| !tree.paths.contains(**path));
+    missing.map(|path| format!("{path}: is not there; write it")).collect()
+}
+
+/// Every metric stands in `docs/metrics.md`, and nothing else does.
+pub fn metrics(tree: &Tree) -> Vec<String> {
+    let text = |path: &str| tree.files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
+    let known = names(text("src/meters.rs"), "(\"");
+    let told = names(text("docs/metrics.md"), "| `");
+    let untold = known.difference(&told).map(|name| format!("docs/metrics.md: `{name}` is missing; describe it"));
+    let gone = told.difference(&known).map(|name| format!("docs/metrics.md: `{name}` does not exist; take it out"));
+    let mut findings: Vec<String> = untold.chain(gone).collect();
+    for file in tree.rust("src/") {
+        let shipped = tree.shipped(file).lines().count();
+        let lines: Vec<&str> = file.text.lines().take(shipped).collect();
+        for (number, line) in lines.iter().enumerate() {
+            for name in names(line, "!(\"").difference(&known) {
+                let cure = "list it in METRICS with kind, unit and meaning";
+                findings.push(finding(file, number + 1, &format!("metric `{name}` is not described"), cure));
+            }
+        }
+    }
+    findings
+}
+
+/// Names of metrics that stand right behind `before`.
+fn names(text: &str, before: &str) -> BTreeSet<String> {
+    let mut compact = text.replace("(\n        \"", "(\"");
+    compact = compact.replace("(\n            \"", "(\"");
+    let after = compact.split(before).skip(1).filter(|rest| rest.starts_with("fanfare_"));
+    after.map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()).collect()
+}
+
+/// Each decision is told where people look for the reasons.
+pub fn decisions(tree: &Tree) -> Vec<String> {
+    let map = tree.files.iter().find(|file| file.path == "docs/architecture.md");
+    let linked: Vec<String> =
+        map.map(|file| targets(&file.text)).unwrap_or_default().into_iter().map(|(_, to)| to).collect();
+    let pages =
+        tree.paths.iter().filter_map(|path| path.strip_prefix("docs/")).filter(|path| path.starts_with("decisions/"));
+    let lonely = pages.filter(|path| !linked.iter().any(|link| link == path));
+    lonely
+        .map(|path| format!("docs/{path}: docs/architecture.md does not link it; add it to the list of decisions"))
+        .collect()
+}
+
+/// Folders of somebody's machine, and addresses of registries, which differ from place to place. In two parts, so that
+/// this file does not find itself.
+const PLACES: &[&str] = &[
+    concat!("/ho", "me/"),
+    concat!("/Us", "ers/"),
+    concat!("/ro", "ot/"),
+    concat!("/wo", "rk/"),
+    concat!("registry.npm", "js.org"),
+    concat!("files.python", "hosted.org"),
+    concat!("py", "pi.org/simple"),
+    concat!("index-", "url"),
+];
+
+pub fn machines(tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for file in &tree.files {
+        for (number, line) in file.text.lines().enumerate() {
+            for word in PLACES.iter().filter(|word| line.contains(**word)) {
+                let cure = "use a path from the root of the repository, or the tool's own default";
+                findings.push(finding(file, number + 1, &format!("`{word}` is true on one machine"), cure));
+            }
+            if file.path.ends_with("package-lock.json") && line.contains("\"resolved\"") {
+                let cure = "set omit-lockfile-registry-resolved=true in .npmrc and write it anew";
+                findings.push(finding(file, number + 1, "a download address", cure));
+            }
+            let foreign = line.starts_with("source = ") && !line.contains("github.com/rust-lang/crates.io-index");
+            if file.path.ends_with("Cargo.lock") && foreign {
+                findings.push(finding(file, number + 1, "a crate from elsewhere", "take it from crates.io"));
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn texts_and_comments_are_not_code() {
+    let source = "let a = \"{ // \\\" {\"; // }\nlet b = '{'; let c: &'a str = r#\"\"}\"#; /* { */ d";
+    let code = code(source);
+    assert_eq!(code.matches(['{', '}']).count(), 0, "{code}");
+    assert_eq!((code.lines().count(), code.contains("'a str"), code.ends_with(" d")), (2, true, true), "{code}");
+}
