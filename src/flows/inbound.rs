@@ -72,7 +72,9 @@ async fn drive(worker: Rc<Worker>, key: ClientKey) {
         };
         if let Err(reason) = outcome {
             worker.close(key, reason);
+            // Nothing after it counts, also not what comes in while the network still takes what is queued.
             if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
+                client.ended.get_or_insert(reason);
                 client.waiting.clear();
             }
         }
