@@ -84,7 +84,7 @@ pub struct SocketState {
     pub partition: Arc<Partition>,
     pub policy: Arc<Policy>,
     pub identity: Option<Arc<Identity>>,
-    /// The payload of its CONNECT.
+    /// The payload of its CONNECT, where the contract says it back.
     pub auth: Option<String>,
     /// Acks that the client still owes.
     pub asked: Asked,
