@@ -21,7 +21,8 @@ pub struct Outbox {
     encoding: Encoding,
     /// Listed for the next flush.
     pub(super) dirty: bool,
-    /// The network would not take more; whoever waits for writability flushes, nobody else.
+    /// Nothing can be handed to the client now, so volatile frames are not for it: its network would not take more (whoever
+    /// waits for writability flushes, nobody else), or it polls and no poll is pending.
     pub blocked: bool,
     closing: Option<Closing>,
 }
@@ -92,6 +93,7 @@ impl Outbox {
     /// After an upgrade: what still waits is written in the form of the new transport.
     pub fn switch(&mut self, encoding: Encoding) {
         self.encoding = encoding;
+        self.blocked = false;
         self.bytes = self.queue.iter().map(|queued| queued.frames.bytes(encoding).len()).sum();
     }
 

@@ -133,6 +133,7 @@ impl Local {
             return;
         }
         if let (Some(poll), Some((payload, _))) = (polling.poll.take(), outbox.take_payload()) {
+            outbox.blocked = true;
             self.worker.services.meters.sent_bytes.increment(payload.len() as u64);
             let _ = poll.send(payload);
         }
@@ -263,9 +264,17 @@ impl Local {
     /// Enters a session's transport.
     pub fn attach(&self, key: ClientKey, id: SessionId, link: Link) {
         let polling = matches!(link, Link::Polling(_));
+        self.polls(key, !polling);
         self.worker.services.meters.clients(polling).increment(1);
         self.sessions.borrow_mut().insert(id, key);
         self.links.borrow_mut().insert(key, link);
+    }
+
+    /// Whether a polling client waits for packets right now.
+    pub fn polls(&self, key: ClientKey, waits: bool) {
+        if let Some(outbox) = self.worker.hub.borrow_mut().outbox(key) {
+            outbox.blocked = !waits;
+        }
     }
 
     /// The client of a session on this worker.

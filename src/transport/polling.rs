@@ -90,6 +90,7 @@ fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, 
         return Err(Refusal::Overlap);
     }
     polling.poll = Some(sender);
+    local.polls(key, true);
     local.answer_poll(key, polling);
     Ok(receiver)
 }

@@ -190,6 +190,7 @@ fn release_poll(local: &Local, key: ClientKey) {
         local.answer_poll(key, polling);
         if let Some(poll) = polling.poll.take() {
             let _ = poll.send(Bytes::from_static(engine::NOOP.as_bytes()));
+            local.polls(key, false);
         }
     }
 }
