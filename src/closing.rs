@@ -10,6 +10,9 @@ pub enum Closing {
     PingTimeout,
     /// Invalid input; the Socket.IO word for it.
     ParseError,
+    /// An Engine.IO packet or request against the protocol: what the client would read next is no longer certain, so it is
+    /// told nothing and finds no session.
+    EngineParseError,
     /// No namespace was joined in time.
     ConnectTimeout,
     /// The outbox was full or made no progress.
@@ -35,6 +38,7 @@ impl Closing {
             Self::TransportError => "transport_error",
             Self::PingTimeout => "ping_timeout",
             Self::ParseError => "parse_error",
+            Self::EngineParseError => "engine_parse_error",
             Self::ConnectTimeout => "connect_timeout",
             Self::SlowConsumer => "slow_consumer",
             Self::ServerDisconnect => "server_disconnect",

@@ -73,23 +73,33 @@ pub(super) fn unreachable(gateway: &str, error: RequestError) -> Failure {
 }
 
 /// What of the answer matters here; everything else may change.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Told {
     id: Option<String>,
     message: Option<String>,
+    /// The field that is wrong.
+    path: Option<String>,
+    correlation_id: Option<String>,
 }
 
 fn judge(gateway: &str, answer: &Answer) -> Result<String, Failure> {
-    let told: Option<Told> = serde_json::from_str(&answer.body).ok();
-    let (id, message) = told.map_or((None, None), |told| (told.id, told.message));
+    let told: Told = serde_json::from_str(&answer.body).unwrap_or_default();
     if (200..300).contains(&answer.status) {
         // A volatile publication has no id; the whole answer says so.
-        return Ok(id.unwrap_or_else(|| one_line(&answer.body)));
+        return Ok(told.id.map_or_else(|| one_line(&answer.body), |id| one_line(&id)));
     }
-    let said = one_line(&message.unwrap_or_else(|| answer.body.chars().take(SAID_CHARS_MAX).collect()));
+    let mut said = told.message.unwrap_or_else(|| answer.body.chars().take(SAID_CHARS_MAX).collect());
+    if let Some(path) = told.path {
+        said = format!("{path}: {said}");
+    }
+    if let Some(correlation_id) = told.correlation_id {
+        said = format!("{said} (correlation id {correlation_id})");
+    }
+    let said = one_line(&said);
     let cure = match answer.status {
         400 | 422 => "correct what the message names",
-        401 => "give a publish key with --key or FANFARE_KEY",
+        401 => "give a key of publish.keys with --key or FANFARE_KEY",
         403 => "use a key that may publish there: publish.keys in the gateway's configuration",
         404 => "check --namespace, and that --url is the address clients connect to",
         413 => "send less, or raise engine.max_payload_bytes",
@@ -169,9 +179,17 @@ mod tests {
     #[tokio::test]
     async fn refusals_name_cause_and_cure() {
         for (status, cure) in [(401, "FANFARE_KEY"), (403, "publish.keys"), (413, "max_payload"), (503, "try again")] {
-            let failure = answered(status, r#"{"error":"X","message":"because\nof this"}"#).await.unwrap_err();
+            let failure = answered(
+                status,
+                r#"{"error":"X","message":"because\nof this","path":"rooms[0]","correlationId":"c-1"}"#,
+            )
+            .await
+            .unwrap_err();
             assert_eq!(failure.exit, 1);
-            assert!(failure.what.contains("because of this") && failure.cure.contains(cure), "{failure}");
+            assert!(
+                failure.what.ends_with("rooms[0]: because of this (correlation id c-1)") && failure.cure.contains(cure),
+                "{failure}"
+            );
         }
         assert!(answered(502, "<html>Bad Gateway").await.unwrap_err().what.contains("Bad Gateway"));
     }

@@ -75,7 +75,7 @@ pub(super) fn one_line(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\0'..' ' => line.push(' '),
-            _ if character.is_control() => line.extend(format!("\\u{:04x}", u32::from(character)).chars()),
+            _ if character.is_control() => line += &format!("\\u{:04x}", u32::from(character)),
             _ => line.push(character),
         }
     }

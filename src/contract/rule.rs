@@ -1,6 +1,7 @@
 //! The compiled rules of a namespace.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{Expression, VerbName};
 
@@ -54,4 +55,6 @@ pub enum Action {
 pub struct Emit {
     pub event: Box<str>,
     pub args: Expression,
+    /// Asks the client for an ack; when it comes, this is sent, `args` being the ack's arguments.
+    pub answer: Option<Arc<Emit>>,
 }

@@ -12,6 +12,6 @@ mod target;
 
 pub use envelope::{EnvelopeError, decode, encode};
 pub use partition::{Partition, Topic};
-pub use position::{Epoch, Id, Position, PositionError};
+pub use position::{Epoch, Id, NOWHERE, Position, PositionError};
 pub use publication::{Body, Command, Event, Publication};
 pub use target::Target;

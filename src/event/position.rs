@@ -74,6 +74,10 @@ pub struct Position {
     pub id: Id,
 }
 
+/// The offset of an event where nothing was ever published, so that there is no epoch yet. It is in no log's epoch, and
+/// keeps clients from taking an event's own last argument for their offset.
+pub const NOWHERE: &str = "0.0-0";
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.epoch.as_str(), self.id)
@@ -98,6 +102,7 @@ mod tests {
     fn positions_are_read_back_as_written() {
         let text = "a1b2c3.1795252042133-1125899906842624";
         assert_eq!(text.parse::<Position>().unwrap().to_string(), text);
+        assert_eq!(NOWHERE.parse::<Position>().unwrap().to_string(), NOWHERE);
         for wrong in ["", "1-2", "e.1", "e.-", "e.1-", "e.+1-2", "e!.1-2", "e.1-2-3", "e.99999999999999999999-0"] {
             assert!(wrong.parse::<Position>().is_err(), "{wrong}");
         }

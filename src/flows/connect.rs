@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::asked::Asked;
 use super::policy::Policy;
-use super::{SocketState, Worker, command, correlation_id, random};
+use super::{SocketState, Worker, correlation_id, random, rules};
 use crate::auth::{Claims, Identity, Refusal, token_from};
 use crate::closing::Closing;
-use crate::event::{Partition, Topic};
+use crate::event::{Partition, Position, Topic};
 use crate::hub::{ClientKey, Frames};
 use crate::ids::{Namespace, Room, SessionId, SocketId};
 use crate::protocol::socket::PacketType;
@@ -53,12 +54,15 @@ pub async fn connect(worker: &Rc<Worker>, key: ClientKey, name: &str, auth: Opti
 
     let partition = services.partition(&namespace);
     let topics = topics(&rooms);
-    if let Err(cause) = services.lanes.acquire(&partition, &topics, None).await {
-        tracing::warn!(event = "realtime.unavailable", %cause, "the backplane is away: a connecting client is sent to try again");
-        services.meters.connect("unavailable");
-        return Err(Closing::Unavailable);
-    }
-    let admitted = Admission { policy, partition, identity, auth, rooms };
+    let floor = match services.lanes.acquire(&partition, &topics, None).await {
+        Ok(floor) => floor,
+        Err(cause) => {
+            tracing::warn!(event = "realtime.unavailable", %cause, "the backplane is away: a connecting client is sent to try again");
+            services.meters.connect("unavailable");
+            return Err(Closing::Unavailable);
+        }
+    };
+    let admitted = Admission { policy, partition, identity, auth, rooms, floor };
     if !admit(worker, key, admitted) {
         services.lanes.release(&services.partition(&namespace), &topics);
     }
@@ -76,11 +80,13 @@ struct Admission {
     identity: Option<Arc<Identity>>,
     auth: Option<String>,
     rooms: Vec<Room>,
+    /// Where the partition's lane stood when the interest was there.
+    floor: Option<Position>,
 }
 
 /// Gives the client its socket and tells it so; false if it went away meanwhile.
 fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
-    let Admission { policy, partition, identity, auth, rooms } = admission;
+    let Admission { policy, partition, identity, auth, rooms, floor } = admission;
     let namespace = partition.namespace.clone();
     let id = SocketId::from_random(random());
     let mut clients = worker.clients.borrow_mut();
@@ -90,9 +96,19 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     for room in &rooms {
         hub.join(socket, room);
     }
+    if let Some(floor) = floor {
+        hub.begin(&namespace, floor);
+    }
     client.session.joined();
     let user = identity.as_ref().map(|identity| identity.subject.clone());
-    client.sockets.push(Box::new(SocketState { key: socket, partition, policy: Arc::clone(&policy), identity, auth }));
+    client.sockets.push(Box::new(SocketState {
+        key: socket,
+        partition,
+        policy: Arc::clone(&policy),
+        identity,
+        auth,
+        asked: Asked::default(),
+    }));
 
     let pid = policy.recovery.then(|| SessionId::new(worker.index, random()));
     let reply = match &pid {
@@ -107,7 +123,7 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     worker.services.meters.connect("ok");
     worker.services.meters.sockets.increment(1);
     tracing::info!(event = "realtime.connect", socket = %id, namespace = %namespace, user, address, request_id, "connected");
-    command::greet(worker, key, &namespace);
+    rules::greet(worker, key, &namespace);
     true
 }
 

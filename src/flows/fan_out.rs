@@ -9,6 +9,7 @@ use crate::hub::{Frames, SocketKey};
 use crate::ids::Room;
 
 use super::deliver::LaneItem;
+use super::worker::offset;
 use super::{Services, Worker, leave};
 
 /// What all workers of a node get, made once: the frames are shared, encoded at most once for each encoding.
@@ -39,8 +40,7 @@ pub fn prepare(services: &Services, partition: &Arc<Partition>, item: LaneItem) 
             let Publication { target, body, volatile, published_at_ms, traceparent: _ } = publication;
             match body {
                 Body::Event(event) => {
-                    let frames =
-                        Frames::event(partition.namespace.clone(), event, position.as_ref().filter(|_| recovery));
+                    let frames = Frames::event(partition.namespace.clone(), event, offset(recovery, position.as_ref()));
                     Delivery::Event { partition, target, frames, volatile, position, published_at_ms }
                 }
                 Body::Command(command) => Delivery::Command { partition, target, command, id },

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::{Application, Worker, command, connect, leave};
+use super::{Application, Worker, command, connect, leave, rules};
 use crate::closing::Closing;
 use crate::hub::{ClientKey, Frames};
 use crate::protocol::engine::Packet;
@@ -102,8 +102,9 @@ async fn socket_io(worker: &Rc<Worker>, key: ClientKey, received: Received) -> R
         Received::Event { namespace, id, args, attachments } => {
             command::event(worker, key, command::Incoming { namespace, id, args, attachments }).await
         }
-        // Nothing here asks a client for an ack yet; ids nobody waits for are passed over, as the reference does.
-        Received::Ack { namespace, .. } => worker.with_socket(key, &namespace, |_| ()).ok_or(Closing::ParseError),
+        Received::Ack { namespace, id, args, attachments } => {
+            rules::answered(worker, key, &command::Incoming { namespace, id: Some(id), args, attachments })
+        }
         Received::Text(_) | Received::Binary(_) => Err(Closing::ParseError),
     }
 }

@@ -10,10 +10,11 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::Services;
+use super::asked::Asked;
 use super::policy::Policy;
 use crate::auth::Identity;
 use crate::closing::Closing;
-use crate::event::{Event, Partition, Topic};
+use crate::event::{Event, NOWHERE, Partition, Position, Topic};
 use crate::hub::{ClientKey, Content, Encoding, Frames, Hub, SocketKey, Wheel};
 use crate::ids::{Namespace, Room, SessionId};
 use crate::session::{Due, Parsing, Received, Session, Timing};
@@ -85,6 +86,8 @@ pub struct SocketState {
     pub identity: Option<Arc<Identity>>,
     /// The payload of its CONNECT.
     pub auth: Option<String>,
+    /// Acks that the client still owes.
+    pub asked: Asked,
 }
 
 impl Worker {
@@ -140,7 +143,7 @@ impl Worker {
         else {
             return;
         };
-        let frames = Frames::event(namespace.clone(), event, hub.position(&namespace).filter(|_| recovery));
+        let frames = Frames::event(namespace.clone(), event, offset(recovery, hub.position(&namespace)));
         hub.send(client, &frames, false);
         drop(hub);
         self.flush.notify_one();
@@ -203,10 +206,28 @@ impl Worker {
         self.services.lanes.release(partition, &topics);
     }
 
+    /// The acks that the client's socket in `namespace` owes, as `look` wants them.
+    pub(super) fn with_asked<T>(
+        &self,
+        key: ClientKey,
+        namespace: &Namespace,
+        look: impl FnOnce(&mut Asked) -> T,
+    ) -> Option<T> {
+        let mut clients = self.clients.borrow_mut();
+        let sockets = &mut clients.get_mut(key)?.sockets;
+        let socket = sockets.iter_mut().find(|socket| socket.partition.namespace == *namespace)?;
+        Some(look(&mut socket.asked))
+    }
+
     /// Drops the state of a socket that was dismissed.
     pub fn forget_socket(&self, key: ClientKey, namespace: &Namespace) {
         if let Some(client) = self.clients.borrow_mut().get_mut(key) {
             client.sockets.retain(|socket| socket.partition.namespace != *namespace);
         }
     }
+}
+
+/// What an event in a recoverable namespace ends in: always something, so that applications can count on it.
+pub(super) fn offset(recovery: bool, position: Option<&Position>) -> Option<String> {
+    recovery.then(|| position.map_or_else(|| NOWHERE.to_owned(), ToString::to_string))
 }

@@ -67,6 +67,13 @@ impl Hub {
         }
     }
 
+    /// Where the lane of a namespace stands that has brought nothing here yet.
+    pub fn begin(&mut self, namespace: &Namespace, position: Position) {
+        if let Some(members) = self.namespaces.get_mut(namespace) {
+            members.position.get_or_insert(position);
+        }
+    }
+
     /// Whether the target's rooms are one member list: a room that is not also a socket's own.
     fn is_one_list(&self, target: &Target) -> bool {
         match target.rooms.as_slice() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::event::{Event, Position};
+use crate::event::Event;
 use crate::ids::Namespace;
 use crate::protocol::socket::PacketType;
 use crate::protocol::{engine, socket, websocket};
@@ -80,18 +80,18 @@ impl Frames {
         Self::new(Content::Engine(packet.into()))
     }
 
-    /// An event for any number of sockets of a namespace.
-    pub fn event(namespace: Namespace, event: Event, offset: Option<&Position>) -> Arc<Self> {
+    /// An event for any number of sockets of a namespace, with the offset it carries in a recoverable one.
+    pub fn event(namespace: Namespace, event: Event, offset: Option<String>) -> Arc<Self> {
         let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
         let (data, attachments) = (event.args, event.attachments);
-        Arc::new(Self::new(Content::Socket {
-            kind,
-            namespace,
-            id: None,
-            data,
-            attachments,
-            offset: offset.map(ToString::to_string),
-        }))
+        Arc::new(Self::new(Content::Socket { kind, namespace, id: None, data, attachments, offset }))
+    }
+
+    /// An event that asks one socket for an ack. It carries no offset: it is in no log.
+    pub fn request(namespace: Namespace, id: u64, event: Event) -> Arc<Self> {
+        let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+        let (data, attachments) = (event.args, event.attachments);
+        Arc::new(Self::new(Content::Socket { kind, namespace, id: Some(id), data, attachments, offset: None }))
     }
 
     /// The answer to an event that asked for one; `args` is a JSON array.
@@ -175,8 +175,8 @@ mod tests {
             args: r#"["e",{"_placeholder":true,"num":0}]"#.into(),
             attachments: SmallVec::from_vec(vec![Bytes::from_static(&[1, 2, 3, 4])]),
         };
-        let position = "ab.5-1".parse().unwrap();
-        let frames = Frames::event(Namespace::new("/n").unwrap(), event, Some(&position));
+        let position = "ab.5-1".to_owned();
+        let frames = Frames::event(Namespace::new("/n").unwrap(), event, Some(position));
         let text = r#"451-/n,["e",{"_placeholder":true,"num":0},"ab.5-1"]"#;
         let polling = frames.bytes(Encoding::Polling);
         assert_eq!(polling, &Bytes::from([text, "\u{1e}bAQIDBA=="].concat()));

@@ -74,9 +74,10 @@ impl Session {
             Packet::Message(text) => self.message(text, parsing),
             Packet::Binary(bytes) => self.binary(&bytes, parsing),
             Packet::Close => Err(Closing::TransportClose),
-            Packet::Noop => Ok(None),
-            // Wrong direction, or an upgrade where none is under way.
-            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Err(Closing::ParseError),
+            // An upgrade where none is under way changes nothing, as in the reference.
+            Packet::Noop | Packet::Upgrade => Ok(None),
+            // Wrong direction.
+            Packet::Open(_) | Packet::Ping(_) => Err(Closing::EngineParseError),
         }
     }
 

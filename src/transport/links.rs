@@ -77,8 +77,9 @@ const SLICES: usize = 64;
 /// How long an undelivered last packet is kept for a polling client, as in the reference.
 const FAREWELL_MS: u64 = 30_000;
 
-/// Farewells kept at once; beyond it clients learn of their end by the session being unknown.
+/// Farewells kept at once, and the bytes of one; beyond either clients learn of their end by the session being unknown.
 const FAREWELLS_MAX: usize = 4_096;
+const FAREWELL_BYTES_MAX: usize = 16 * 1024;
 
 impl Local {
     pub fn new(worker: Rc<Worker>, options: Arc<Options>, mailboxes: Mailboxes) -> Self {
@@ -228,12 +229,11 @@ impl Local {
                 if let Some(probe) = &polling.probe {
                     probe.notify_one();
                 }
-                let payload = last_payload(rest, reason);
                 match polling.poll {
                     Some(poll) => {
-                        let _ = poll.send(payload);
+                        let _ = poll.send(last_payload(rest, reason));
                     }
-                    None => self.keep_farewell(id.as_ref(), payload, reason),
+                    None => self.keep_farewell(id.as_ref(), rest, reason),
                 }
             }
         }
@@ -243,11 +243,12 @@ impl Local {
         leave::client(&self.worker, key, reason);
     }
 
-    /// A client that the server sent away learns so with its next poll; one that broke the protocol finds no session.
-    fn keep_farewell(&self, id: Option<&SessionId>, payload: Bytes, reason: Closing) {
-        let ours = matches!(reason, Closing::ServerDisconnect | Closing::Drain | Closing::Unavailable);
+    /// Begins with a noop where nothing was queued, as in the reference.
+    fn keep_farewell(&self, id: Option<&SessionId>, rest: Option<Bytes>, reason: Closing) {
+        let payload = last_payload(rest.or(Some(Bytes::from_static(engine::NOOP.as_bytes()))), reason);
         let mut farewells = self.farewells.borrow_mut();
-        if let Some(id) = id.filter(|_| ours && farewells.len() < FAREWELLS_MAX) {
+        let fits = farewells.len() < FAREWELLS_MAX && payload.len() <= FAREWELL_BYTES_MAX;
+        if let Some(id) = id.filter(|_| fits && has_farewell(reason)) {
             let until_ms = self.worker.services.clock.now_ms() + FAREWELL_MS;
             farewells.insert(id.clone(), (payload, until_ms));
         }
@@ -286,6 +287,7 @@ fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
         Closing::ProtocolViolation => Some(Goodbye(Some(CloseCode::PROTOCOL_ERROR))),
         Closing::PingTimeout
         | Closing::ParseError
+        | Closing::EngineParseError
         | Closing::ConnectTimeout
         | Closing::SlowConsumer
         | Closing::ServerDisconnect
@@ -297,6 +299,25 @@ fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
         let _ = wire.io.try_write(&close_frame(code, ""));
     }
     let _ = socket2::SockRef::from(&wire.io).shutdown(std::net::Shutdown::Write);
+}
+
+/// Whether a polling client whom the server sends away learns so with its next poll; otherwise it finds no session.
+pub(super) fn has_farewell(reason: Closing) -> bool {
+    match reason {
+        Closing::ParseError
+        | Closing::ConnectTimeout
+        | Closing::ServerDisconnect
+        | Closing::Drain
+        | Closing::Unavailable => true,
+        Closing::TransportClose
+        | Closing::TransportError
+        | Closing::PingTimeout
+        | Closing::EngineParseError
+        | Closing::SlowConsumer
+        | Closing::TooLarge
+        | Closing::InvalidText
+        | Closing::ProtocolViolation => false,
+    }
 }
 
 /// What a polling client gets last: what was queued, then `1`, or `6` where the client itself asked to close.

@@ -3,19 +3,20 @@
 //! A request may arrive at any worker; what it asks for is done on the worker that owns the session.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use super::links::{Link, Local, Polling};
+use super::links::{Link, Local, Polling, has_farewell};
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply, ok};
 use crate::closing::Closing;
-use crate::flows::{Handshake, inbound};
+use crate::flows::{Door, Handshake, inbound};
 use crate::hub::{ClientKey, Encoding};
 use crate::ids::SessionId;
 use crate::protocol::engine::{self, HandshakeError};
@@ -49,7 +50,7 @@ pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool)
 }
 
 /// GET: waits for packets.
-pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusal> {
+pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) -> Result<Reply, Refusal> {
     let sid = sid.to_owned();
     let owner = Owner::of(&entrance.local, &sid)?;
     let waiting = {
@@ -60,7 +61,16 @@ pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusa
     let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
     let payload = waiting.await;
     abandoned.disarm();
-    Ok(ok("text/plain; charset=UTF-8", payload.map_err(|_| UNKNOWN)?))
+    let payload = payload.map_err(|_| UNKNOWN)?;
+    match gzip_accepted.then(|| gzip(&payload)).flatten() {
+        Some(packed) => {
+            let mut reply = ok("text/plain; charset=UTF-8", packed);
+            reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            reply.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            Ok(reply)
+        }
+        None => Ok(ok("text/plain; charset=UTF-8", payload)),
+    }
 }
 
 fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, Refusal> {
@@ -74,7 +84,7 @@ fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, 
     let Some(Link::Polling(polling)) = links.get_mut(key) else { return Err(BAD_REQUEST) };
     if polling.poll.is_some() {
         drop(links);
-        local.worker.close(key, Closing::ParseError);
+        local.worker.close(key, Closing::EngineParseError);
         local.finish(key);
         return Err(Refusal::Overlap);
     }
@@ -96,14 +106,7 @@ pub(super) async fn post(entrance: &Entrance, sid: &str, request: Request<Incomi
         owner.ask(move |local| begin_post(local, &sid, binary)).await??;
     }
     let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
-    let limit = entrance.listener.door.parsing.payload_bytes_max;
-    let body = Limited::new(request.into_body(), limit).collect().await;
-    let body = match body {
-        Ok(body) => Some(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => None,
-        // Cut off in the middle: what was sent is lost, so the session ends and the client starts over.
-        Err(_) => return Err(BAD_REQUEST),
-    };
+    let body = read_body(&entrance.listener.door, request).await?;
     let too_large = body.is_none();
     let taken = {
         let sid = sid.clone();
@@ -118,13 +121,26 @@ pub(super) async fn post(entrance: &Entrance, sid: &str, request: Request<Incomi
     Ok(ok("text/html", Bytes::from_static(b"ok")))
 }
 
+/// The whole body; `None` if it is too large.
+async fn read_body(door: &Door, request: Request<Incoming>) -> Result<Option<Bytes>, Refusal> {
+    // Pongs come by POST, one at a time: whoever takes longer for one than the heartbeat allows has no session any more.
+    let patience = Duration::from_millis(door.timing.ping_interval_ms + door.timing.ping_timeout_ms);
+    let body = Limited::new(request.into_body(), door.parsing.payload_bytes_max).collect();
+    match tokio::time::timeout(patience, body).await {
+        Ok(Ok(body)) => Ok(Some(body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(None),
+        // Cut off in the middle: what was sent is lost, so the session ends and the client starts over.
+        Ok(Err(_)) | Err(_) => Err(BAD_REQUEST),
+    }
+}
+
 fn begin_post(local: &Rc<Local>, sid: &str, binary: bool) -> Result<(), Refusal> {
     let key = local.find(sid).ok_or(UNKNOWN)?;
     let mut links = local.links.borrow_mut();
     let Some(Link::Polling(polling)) = links.get_mut(key) else { return Err(BAD_REQUEST) };
     if polling.posting || binary {
         drop(links);
-        local.worker.close(key, Closing::ParseError);
+        local.worker.close(key, Closing::EngineParseError);
         local.finish(key);
         return Err(if binary { Refusal::ContentType } else { Refusal::Overlap });
     }
@@ -142,8 +158,10 @@ fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Re
     let Some(body) = body else { return wait };
     local.worker.services.meters.received_bytes.increment(body.len() as u64);
     if let Err(reason) = take_payload(local, key, &body) {
-        // Further requests find no session, while what came before the fault is still worked through.
-        local.sessions.borrow_mut().remove(sid);
+        // What came before the fault is still worked through, while further requests find no session already.
+        if !has_farewell(reason) {
+            local.sessions.borrow_mut().remove(sid);
+        }
         inbound::end(&local.worker, key, reason);
         return wait;
     }
@@ -162,9 +180,9 @@ fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Re
 
 /// Packets before a faulty one count.
 fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<(), Closing> {
-    let body = std::str::from_utf8(body).map_err(|_| Closing::ParseError)?;
+    let body = std::str::from_utf8(body).map_err(|_| Closing::EngineParseError)?;
     for packet in engine::decode_payload(body) {
-        inbound::receive(&local.worker, key, packet.map_err(|_| Closing::ParseError)?)?;
+        inbound::receive(&local.worker, key, packet.map_err(|_| Closing::EngineParseError)?)?;
     }
     Ok(())
 }

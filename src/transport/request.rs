@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::admission::{Admitted, Query, admit};
+use super::compress::accepts_gzip;
 use super::links::Local;
 use super::options::Listener;
 use super::refusal::Refusal;
@@ -73,7 +74,7 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allo
     let handshake = || handshake(entrance, request.headers());
     let outcome = match admitted {
         Admitted::OpenPolling => polling::open(entrance, handshake()),
-        Admitted::Poll(sid) => polling::poll(entrance, sid).await,
+        Admitted::Poll(sid) => polling::poll(entrance, sid, accepts_gzip(request.headers())).await,
         Admitted::Post(sid) => polling::post(entrance, sid, request).await,
         Admitted::OpenWebSocket => {
             let handshake = handshake();

@@ -22,10 +22,10 @@ use super::links::{Link, Local, Wire};
 use super::polling::Owner;
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply};
-use super::websocket::{limits, run, take_over};
+use super::websocket::{limits, linger, run, take_over};
 use crate::hub::{ClientKey, Encoding};
 use crate::protocol::engine;
-use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, close_frame, text_frame};
+use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, close_frame, pong_frame, text_frame};
 
 /// How often idle polls are released while a WebSocket probes, as in the reference.
 const RELEASE: Duration = Duration::from_millis(100);
@@ -81,11 +81,11 @@ impl Attempt {
                 _ => false,
             }
         });
+        let (local, tasks) = (Rc::clone(local), local.worker.services.tasks.clone());
         let Some(key) = key else {
-            let _ = io.try_write(&close_frame(None, ""));
+            tasks.spawn_local(turn_away(io));
             return;
         };
-        let (local, tasks) = (Rc::clone(local), local.worker.services.tasks.clone());
         tasks.spawn_local(async move {
             let mut reader = Reader::default();
             let timeout = self.timeout;
@@ -100,7 +100,7 @@ impl Attempt {
             if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
                 polling.probe = None;
             }
-            let _ = io.try_write(&close_frame(None, ""));
+            turn_away(io).await;
         });
     }
 
@@ -135,6 +135,13 @@ impl Attempt {
     }
 }
 
+/// Closes a WebSocket that came to nothing, so that the client sees the close frame and not a reset connection.
+async fn turn_away(io: TcpStream) {
+    let _ = io.try_write(&close_frame(None, ""));
+    let _ = socket2::SockRef::from(&io).shutdown(std::net::Shutdown::Write);
+    linger(&io).await;
+}
+
 /// Handles what is in `pending`.
 fn step(
     reader: &mut Reader,
@@ -157,7 +164,13 @@ fn step(
             Ok(Some(Message::Text(text))) if text == engine::UPGRADE && *probed => {
                 return ControlFlow::Break(Some(input.rest().to_vec()));
             }
-            Ok(Some(_)) | Err(_) => return ControlFlow::Break(None),
+            Ok(Some(Message::Ping(payload))) => {
+                let _ = io.try_write(&pong_frame(payload));
+            }
+            Ok(Some(Message::Pong(_))) => {}
+            Ok(Some(Message::Text(_) | Message::Binary(_) | Message::Close(..))) | Err(_) => {
+                return ControlFlow::Break(None);
+            }
         }
     }
 }

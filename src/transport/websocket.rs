@@ -101,7 +101,7 @@ pub(super) async fn run(
         inbound::end(&local.worker, key, reason);
     }
     drop((local, reader));
-    linger(&wire).await;
+    linger(&wire.io).await;
 }
 
 fn read_some(
@@ -134,7 +134,7 @@ fn feed(
         match message {
             Message::Text(text) => {
                 meters.received_bytes.increment(text.len() as u64);
-                let packet = engine::decode_text(text).map_err(|_| Closing::ParseError)?;
+                let packet = engine::decode_text(text).map_err(|_| Closing::EngineParseError)?;
                 inbound::receive(&local.worker, key, packet)?;
             }
             Message::Binary(bytes) => {
@@ -171,11 +171,11 @@ fn closing(violation: Violation) -> Closing {
 }
 
 /// After our close frame the client's rest is read and dropped, so that closing does not reset the connection under it.
-async fn linger(wire: &Wire) {
+pub(super) async fn linger(io: &TcpStream) {
     let drain = async {
         let mut scrap = [0; 512];
-        while wire.io.readable().await.is_ok() {
-            match wire.io.try_read(&mut scrap) {
+        while io.readable().await.is_ok() {
+            match io.try_read(&mut scrap) {
                 Ok(0) => return,
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
                 Ok(_) | Err(_) => {}

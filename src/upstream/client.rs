@@ -1,6 +1,6 @@
 //! Plain requests of the command line to a gateway.
 
-use std::error::Error;
+use std::error::Error as _;
 use std::time::Duration;
 
 use super::UpstreamError;
@@ -113,19 +113,16 @@ fn cause(error: &reqwest::Error) -> RequestError {
         if cause.is::<rustls::Error>() {
             return RequestError::Tls;
         }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            if io.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
-                return RequestError::Tls;
-            }
-            if io.kind() == std::io::ErrorKind::ConnectionRefused {
-                return RequestError::Refused;
-            }
-        }
         // Has no type of its own to look for.
         if cause.to_string().starts_with("dns error") {
             return RequestError::Name;
         }
-        next = cause.source();
+        next = match cause.downcast_ref::<std::io::Error>() {
+            Some(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => return RequestError::Refused,
+            // What an I/O error wraps is not among its sources.
+            Some(io) => io.get_ref().map(|inner| -> &(dyn std::error::Error + 'static) { inner }),
+            None => cause.source(),
+        };
     }
     RequestError::Connection
 }
@@ -181,6 +178,8 @@ mod tests {
         let url = format!("https://{}/", listener.local_addr().unwrap());
         let serve = async {
             let (mut socket, _) = listener.accept().await.unwrap();
+            // Closing with something unread would be a reset instead.
+            let _ = socket.read(&mut [0; 4096]).await;
             socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         };
         assert_eq!(tokio::join!(ask(&url), serve).0, RequestError::Tls);

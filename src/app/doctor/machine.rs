@@ -98,7 +98,7 @@ mod tests {
     use crate::config::{Flags, Sources, load};
 
     fn settings(listen: SocketAddr, admin: SocketAddr) -> Settings {
-        let text = format!("listen: \"{listen}\"\nadmin: \"{admin}\"\n");
+        let text = format!("listen: \"{listen}\"\nadmin: \"{admin}\"\nnamespaces: {{\"/\": {{anonymous: true}}}}\n");
         let file = Some(("fanfare.yaml".into(), text));
         load(Sources { file, environment: std::iter::empty(), flags: Flags::default() }).unwrap()
     }

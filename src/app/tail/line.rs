@@ -34,6 +34,7 @@ pub(super) fn line(wall_ms: u64, event: &Event<'_>) -> String {
         line.push_str(&one_line(arg));
     }
     for (index, bytes) in event.attachments.iter().enumerate() {
+        // Writing to a text cannot fail.
         let _ = write!(line, " #{index}:{bytes}B");
     }
     line

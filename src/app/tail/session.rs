@@ -223,9 +223,8 @@ impl<'a> Session<'a> {
 /// A URL with a path names the Engine.IO endpoint itself.
 fn endpoint(url: &str) -> String {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let url = url.trim_end_matches('/');
-    let has_path = url.get(after_scheme..).is_some_and(|rest| rest.contains('/'));
-    if has_path { format!("{url}/") } else { format!("{url}/socket.io/") }
+    let has_path = url[after_scheme..].trim_end_matches('/').contains('/');
+    format!("{}/{}", url.trim_end_matches('/'), if has_path { "" } else { "socket.io/" })
 }
 
 /// The body of an answer that is one.

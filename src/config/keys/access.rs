@@ -25,7 +25,7 @@ pub(super) const CORS: Section = Section {
             Kind::Bool,
             "",
             Preset::Derived("true when `cors.origins` has entries and `cors.reflect` is off"),
-            "Refuses WebSocket and polling handshakes from pages of other origins; clients without an Origin header pass.",
+            "Refuses WebSockets from pages of other origins, which browsers do not do by themselves; clients without an Origin header pass.",
         ),
     ],
 };

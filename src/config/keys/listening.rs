@@ -144,7 +144,7 @@ pub(super) const LIMITS: Section = Section {
             "256",
             "Acks one socket may owe the gateway, and the gateway a socket.",
         ),
-        number("limits.header_bytes", (1024, MEBIBYTE), "bytes", "16384", "The size of an HTTP request's head."),
+        number("limits.header_bytes", (8192, MEBIBYTE), "bytes", "16384", "The size of an HTTP request's head."),
         number("limits.headers", (8, 1024), "headers", "64", "Header lines of an HTTP request."),
         number(
             "limits.header_timeout_ms",
