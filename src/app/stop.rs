@@ -41,7 +41,7 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
         biased;
         _ = terminate.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
         _ = interrupt.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
-        _ = tokio::time::timeout(window + STOP_SLACK, drained) => {}
+        _ = tokio::time::timeout(grace + window + STOP_SLACK, drained) => {}
     }
     foreign.stop();
     let _ = tokio::time::timeout(STOP_SLACK, foreign.ended()).await;

@@ -56,10 +56,10 @@ pub trait Backplane: Send + Sync + 'static {
     /// What arrives on the watched topics. Taken once, at start.
     fn arrivals(&self) -> Option<mpsc::Receiver<Arrival>>;
 
-    /// Whether publishes and subscriptions were proven to work a moment ago, and if not, why (for readiness).
+    /// Whether publishes and subscriptions were proven to work a moment ago (for readiness).
     ///
     /// # Errors
-    /// If there is no proof of a moment ago.
+    /// With what is not proven.
     fn proven(&self) -> Result<(), Unavailable>;
 }
 
@@ -99,9 +99,6 @@ pub trait Ingest: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<InboxEntry>, Unavailable>>;
 
     /// Acknowledges an inbox entry that cannot be published, so that it does not block those behind it.
-    ///
-    /// # Errors
-    /// If the backplane cannot be reached in time; the entry is then read again.
     fn discard<'a>(
         &'a self,
         partition: &'a Arc<Partition>,

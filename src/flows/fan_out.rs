@@ -71,7 +71,7 @@ pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
             }
             drop(hub);
             let meters = &worker.services.meters;
-            meters.fan_out_seconds.record(worker.services.clock.elapsed().saturating_sub(started));
+            meters.fan_out_seconds.record(worker.services.clock.since(started));
             meters.deliveries.increment(delivered.queued as u64);
             if delivered.dropped > 0 {
                 meters.deliveries_dropped.increment(delivered.dropped as u64);

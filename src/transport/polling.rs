@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
+use super::compress::gzip;
 use super::links::{Link, Local, Polling, has_farewell};
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply, ok};
