@@ -52,9 +52,15 @@ pub fn congestion(worker: &Worker, key: ClientKey) -> Option<Rc<Notify>> {
     full.then(|| Rc::clone(client.relief.get_or_insert_default()))
 }
 
-/// Works through what waits, until nothing does or the client is gone.
+/// Works through what waits, until nothing does or the client is gone. Others get their turn after a few packets: most are
+/// done without waiting for anything, so a flood would otherwise hold the whole worker.
 async fn drive(worker: Rc<Worker>, key: ClientKey) {
+    let mut done = 0_u32;
     while let Some((received, application)) = next(&worker, key) {
+        done += 1;
+        if done.is_multiple_of(PACKETS_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
         let outcome = match application {
             Application::SocketIo => socket_io(&worker, key, received).await,
             Application::Messages(answer) => {
@@ -108,6 +114,9 @@ async fn socket_io(worker: &Rc<Worker>, key: ClientKey, received: Received) -> R
         Received::Text(_) | Received::Binary(_) => Err(Closing::ParseError),
     }
 }
+
+/// Packets of one client that are worked through before others get their turn.
+const PACKETS_AT_ONCE: u32 = 32;
 
 fn size(received: &Received) -> usize {
     match received {

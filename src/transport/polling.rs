@@ -153,37 +153,38 @@ fn begin_post(local: &Rc<Local>, sid: &str, binary: bool) -> Result<(), Refusal>
 fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Receiver<()> {
     let (taken, wait) = oneshot::channel();
     let Some(key) = local.find(sid) else { return wait };
-    if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
-        polling.posting = false;
-    }
-    let Some(body) = body else { return wait };
-    local.worker.services.meters.received_bytes.increment(body.len() as u64);
-    if let Err(reason) = take_payload(local, key, &body) {
-        // What came before the fault is still worked through, while further requests find no session already.
-        if !has_farewell(reason) {
-            local.sessions.borrow_mut().remove(sid);
+    let (local, sid) = (Rc::clone(local), sid.to_owned());
+    let tasks = local.worker.services.tasks.clone();
+    tasks.spawn_local(async move {
+        let outcome = match body {
+            Some(body) => take_payload(&local, key, &body).await,
+            None => Ok(()),
+        };
+        if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
+            polling.posting = false;
         }
-        inbound::end(&local.worker, key, reason);
-        return wait;
-    }
-    if inbound::congestion(&local.worker, key).is_some() {
-        let local = Rc::clone(local);
-        let worker = Rc::clone(&local.worker);
-        worker.services.tasks.spawn_local(async move {
-            while let Some(relief) = inbound::congestion(&local.worker, key) {
-                relief.notified().await;
+        if let Err(reason) = outcome {
+            // What came before the fault is still worked through, while further requests find no session already.
+            if !has_farewell(reason) {
+                local.sessions.borrow_mut().remove(&*sid);
             }
-            let _ = taken.send(());
-        });
-    }
+            inbound::end(&local.worker, key, reason);
+        }
+        let _ = taken.send(());
+    });
     wait
 }
 
-/// Packets before a faulty one count.
-fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<(), Closing> {
+/// Packets before a faulty one count. A body of many small ones is taken in as fast as they are worked through, since each
+/// takes far more room than it took in the body.
+async fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<(), Closing> {
+    local.worker.services.meters.received_bytes.increment(body.len() as u64);
     let body = std::str::from_utf8(body).map_err(|_| Closing::EngineParseError)?;
     for packet in engine::decode_payload(body) {
         inbound::receive(&local.worker, key, packet.map_err(|_| Closing::EngineParseError)?)?;
+        while let Some(relief) = inbound::congestion(&local.worker, key) {
+            relief.notified().await;
+        }
     }
     Ok(())
 }

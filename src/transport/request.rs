@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::ServiceExt;
@@ -57,7 +57,8 @@ pub(super) async fn serve(entrance: Rc<Entrance>, request: Request<Incoming>) ->
 
 async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allowed: bool) -> Reply {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let upgrades = request.headers().contains_key(http::header::UPGRADE);
+    // Any other upgrade, such as the `h2c` that some HTTP clients offer with every request, is passed over (RFC 9110, 7.8).
+    let upgrades = request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let meters = &entrance.local.worker.services.meters;
     let refused = |refusal: Refusal| {
         meters.refused(refusal.name());

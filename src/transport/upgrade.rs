@@ -109,6 +109,8 @@ impl Attempt {
     async fn watch(&self, local: &Rc<Local>, key: ClientKey, io: &TcpStream, reader: &mut Reader) -> Option<Vec<u8>> {
         let mut probed = false;
         let mut pending = self.leftover.to_vec();
+        // As in `turn_away`: from here on the answer to the probe is written by trying.
+        io.writable().await.ok()?;
         loop {
             match step(reader, &self.limits, &mut pending, io, &mut probed) {
                 ControlFlow::Break(rest) => return rest,
@@ -137,7 +139,10 @@ impl Attempt {
 
 /// Closes a WebSocket that came to nothing, so that the client sees the close frame and not a reset connection.
 async fn turn_away(io: TcpStream) {
-    let _ = io.try_write(&close_frame(None, ""));
+    // A connection that has just come to this worker is not known to be writable yet, and trying alone does not ask.
+    if matches!(tokio::time::timeout(RELEASE, io.writable()).await, Ok(Ok(()))) {
+        let _ = io.try_write(&close_frame(None, ""));
+    }
     let _ = socket2::SockRef::from(&io).shutdown(std::net::Shutdown::Write);
     linger(&io).await;
 }
