@@ -68,7 +68,7 @@ fn links_lead_somewhere() {
 #[test]
 fn documents_are_there_and_decisions_are_told() {
     let tree = Tree::read();
-    none([documents::missing(&tree), documents::decisions(&tree)].concat());
+    none([documents::missing(&tree), documents::decisions(&tree), documents::names(&tree)].concat());
 }
 
 #[test]

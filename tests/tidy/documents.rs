@@ -39,6 +39,43 @@ pub fn decisions(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
+/// Files and functions that the map and the decisions name in code quotes exist.
+pub fn names(tree: &Tree) -> Vec<String> {
+    let source: Vec<String> = tree.rust("src/").map(|file| code(&file.text)).collect();
+    let mut findings = Vec::new();
+    let maps = |path: &str| path == "docs/architecture.md" || path.starts_with("docs/decisions/");
+    for file in tree.files.iter().filter(|file| maps(&file.path)) {
+        for (number, line) in file.text.lines().enumerate() {
+            for name in line.split('`').skip(1).step_by(2) {
+                let named = name.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "rs" | "lua"));
+                let missing = if named {
+                    !tree.paths.iter().any(|path| *path == name || path.ends_with(&format!("/{name}")))
+                } else {
+                    name.contains("::") && !is_defined(&source, name)
+                };
+                if missing {
+                    let cure = "name what there is now";
+                    findings.push(finding(file, number + 1, &format!("`{name}` does not exist"), cure));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Whether the last part of a path is a function, a type or a variant somewhere.
+fn is_defined(source: &[String], path: &str) -> bool {
+    let last = path.split("::").last().unwrap_or_default();
+    let last: String = last.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let upper = last.starts_with(char::is_uppercase);
+    let words = if upper {
+        [format!("enum {last}"), format!("struct {last}"), format!("    {last}")]
+    } else {
+        [format!("fn {last}("), format!("fn {last}<"), format!("pub {last}:")]
+    };
+    source.iter().any(|code| words.iter().any(|word| code.contains(word.as_str())))
+}
+
 /// Folders of somebody's machine, and addresses of registries, which differ from place to place. In two parts, so that
 /// this file does not find itself.
 const PLACES: &[&str] = &[
