@@ -25,6 +25,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("arc_swap", &["auth"]),
     ("axum", &["transport", "api", "admin", "app"]),
     ("clap", &["app", "main"]),
+    ("flate2", &["transport"]),
     ("form_urlencoded", &["transport", "admin"]),
     ("fred", &["redis"]),
     ("getrandom", &["flows", "memory"]),
