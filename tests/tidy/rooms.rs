@@ -30,6 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("getrandom", &["flows", "memory"]),
     ("http", &["protocol", "transport", "api", "admin", "upstream"]),
     ("http_body_util", &["transport", "api"]),
+    ("flate2", &["transport"]),
     ("hyper", &["transport"]),
     ("hyper_util", &["transport"]),
     // `protocol` writes the timestamps of msgpack as JavaScript would, `app` those of `fanfare tail`.
