@@ -89,6 +89,8 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     let Admission { policy, partition, identity, auth, rooms, floor } = admission;
     let namespace = partition.namespace.clone();
     let id = SocketId::from_random(random());
+    // It may be as long as a message, and would stay as long as the socket.
+    let auth = auth.filter(|_| policy.contract.reads_auth());
     let mut clients = worker.clients.borrow_mut();
     let mut hub = worker.hub.borrow_mut();
     let Some(client) = clients.get_mut(key) else { return false };

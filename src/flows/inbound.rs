@@ -72,7 +72,9 @@ async fn drive(worker: Rc<Worker>, key: ClientKey) {
         };
         if let Err(reason) = outcome {
             worker.close(key, reason);
+            // Nothing after it counts, also not what comes in while the network still takes what is queued.
             if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
+                client.ended.get_or_insert(reason);
                 client.waiting.clear();
             }
         }
@@ -118,14 +120,42 @@ async fn socket_io(worker: &Rc<Worker>, key: ClientKey, received: Received) -> R
 /// Packets of one client that are worked through before others get their turn.
 const PACKETS_AT_ONCE: u32 = 32;
 
+/// All that a peer sized; a namespace, too, may be as long as a message.
 fn size(received: &Received) -> usize {
     match received {
-        Received::Connect { auth, .. } => auth.as_ref().map_or(0, String::len),
-        Received::Disconnect { .. } => 0,
-        Received::Event { args, attachments, .. } | Received::Ack { args, attachments, .. } => {
-            args.len() + attachments.iter().map(bytes::Bytes::len).sum::<usize>()
+        Received::Connect { namespace, auth } => namespace.len() + auth.as_ref().map_or(0, String::len),
+        Received::Disconnect { namespace } => namespace.len(),
+        Received::Event { namespace, args, attachments, .. } | Received::Ack { namespace, args, attachments, .. } => {
+            namespace.len() + args.len() + attachments.iter().map(bytes::Bytes::len).sum::<usize>()
         }
         Received::Text(text) => text.len(),
         Received::Binary(bytes) => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_weighs_all_that_the_peer_wrote_into_it() {
+        let namespace = || "/".repeat(1_000);
+        let args = "[1]".to_owned();
+        let attachments = [bytes::Bytes::from_static(b"four")];
+        for (received, bytes) in [
+            (Received::Connect { namespace: namespace(), auth: Some("{}".into()) }, 1_002),
+            (Received::Disconnect { namespace: namespace() }, 1_000),
+            (
+                Received::Event {
+                    namespace: namespace(),
+                    id: None,
+                    args,
+                    attachments: attachments.into_iter().collect(),
+                },
+                1_007,
+            ),
+        ] {
+            assert_eq!(size(&received), bytes);
+        }
     }
 }

@@ -84,7 +84,7 @@ pub struct SocketState {
     pub partition: Arc<Partition>,
     pub policy: Arc<Policy>,
     pub identity: Option<Arc<Identity>>,
-    /// The payload of its CONNECT.
+    /// The payload of its CONNECT, where the contract says it back.
     pub auth: Option<String>,
     /// Acks that the client still owes.
     pub asked: Asked,
@@ -165,7 +165,7 @@ impl Worker {
             let Some(client) = clients.get_mut(key) else { continue };
             // The wheel fires a little before the deadline.
             let due = client.session.due(&client.door.timing, now_ms + Wheel::EARLY_MS);
-            let deadline_ms = client.session.deadline_ms();
+            let again_ms = client.session.ask_again_ms(&client.door.timing, now_ms);
             drop(clients);
             match due {
                 Due::Wait => {}
@@ -175,7 +175,7 @@ impl Worker {
                     continue;
                 }
             }
-            self.wheel.borrow_mut().insert(key, deadline_ms);
+            self.wheel.borrow_mut().insert(key, again_ms);
         }
     }
 

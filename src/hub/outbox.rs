@@ -70,7 +70,8 @@ impl Outbox {
         if self.bytes + length > self.bytes_max && self.bytes > 0 {
             self.drop_volatile();
             if self.bytes + length > self.bytes_max {
-                return Pushed::Overflow;
+                // One that may be lost is no reason to close anybody.
+                return if volatile { Pushed::Dropped } else { Pushed::Overflow };
             }
         }
         self.bytes += length;
@@ -217,6 +218,8 @@ mod tests {
         assert_eq!(outbox.push(&frames("4aaa"), false), Pushed::Queued);
         assert_eq!(outbox.push(&frames("4vvv"), true), Pushed::Queued);
         assert_eq!(outbox.push(&frames("4bbb"), false), Pushed::Queued);
+        assert_eq!(written(&outbox), b"\x81\x044aaa\x81\x044bbb");
+        assert_eq!(outbox.push(&frames("4www"), true), Pushed::Dropped);
         assert_eq!(written(&outbox), b"\x81\x044aaa\x81\x044bbb");
         assert_eq!(outbox.push(&frames("4ccc"), false), Pushed::Overflow);
         outbox.blocked = true;

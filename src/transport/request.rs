@@ -65,7 +65,8 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allo
         if upgrades { refusal.upgrade_reply() } else { refusal.reply() }
     };
     let listener = &entrance.listener;
-    if upgrades && listener.check_websocket_origin && !origin_allowed {
+    let checked = listener.origins.is_for_this_machine() || upgrades && listener.check_websocket_origin;
+    if checked && !origin_allowed {
         return refused(Refusal::Origin);
     }
     let admitted = match admit(listener, request.method(), request.headers(), &query, upgrades) {

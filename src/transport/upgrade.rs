@@ -161,7 +161,8 @@ fn step(
         match reader.next(&mut input, limits) {
             Ok(None) => return ControlFlow::Continue(()),
             Ok(Some(Message::Text(text))) if text == engine::PROBE_PING => {
-                if io.try_write(&text_frame(engine::PROBE_PONG)).is_err() {
+                let frame = text_frame(engine::PROBE_PONG);
+                if !io.try_write(&frame).is_ok_and(|written| written == frame.len()) {
                     return ControlFlow::Break(None);
                 }
                 *probed = true;
@@ -170,7 +171,10 @@ fn step(
                 return ControlFlow::Break(Some(input.rest().to_vec()));
             }
             Ok(Some(Message::Ping(payload))) => {
-                let _ = io.try_write(&pong_frame(payload));
+                let frame = pong_frame(payload);
+                if io.try_write(&frame).is_ok_and(|written| written < frame.len()) {
+                    return ControlFlow::Break(None);
+                }
             }
             Ok(Some(Message::Pong(_))) => {}
             Ok(Some(Message::Text(_) | Message::Binary(_) | Message::Close(..))) | Err(_) => {
