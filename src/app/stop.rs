@@ -41,7 +41,7 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
         biased;
         _ = terminate.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
         _ = interrupt.recv() => tracing::warn!(event = "realtime.stop_hard", "second signal: stopping at once"),
-        _ = tokio::time::timeout(window + STOP_SLACK, drained) => {}
+        _ = tokio::time::timeout(grace + window + STOP_SLACK, drained) => {}
     }
     foreign.stop();
     let _ = tokio::time::timeout(STOP_SLACK, foreign.ended()).await;
@@ -52,5 +52,5 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
     Ok(())
 }
 
-/// What ending may take beyond its window.
+/// What ending may take beyond its grace and window.
 const STOP_SLACK: Duration = Duration::from_secs(5);
