@@ -81,7 +81,7 @@ async fn assemble(
     let canary = canary_channel(&keys, None, &options, cluster);
     canaries.add(canary.name.clone());
     let proven = subscriptions.subscribe(vec![canary]).await;
-    proven.map_err(|error| ConnectError::Unreachable(error.0))?;
+    proven.map_err(|error| ConnectError::Subscription(error.0))?;
     let singer = Singer {
         canaries: canaries.clone(),
         library: library.clone(),
