@@ -52,5 +52,5 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
     Ok(())
 }
 
-/// What ending may take beyond its window.
+/// What ending may take beyond its grace and window.
 const STOP_SLACK: Duration = Duration::from_secs(5);

@@ -46,10 +46,12 @@ impl Key {
         // By way of a JWK, so that keys from a file pass the same checks as keys from the network.
         let jwk = Jwk::from_decoding_key(&material, None).map_err(|_| Fault::UnusablePem)?;
         let suitable = suitable(&jwk.algorithm).ok_or(Fault::UnusablePem)?;
-        if !allowed.iter().all(|algorithm| suitable.contains(algorithm)) {
+        // What does not fit the key is left out, as with key sets: the default list names one algorithm of each kind of key.
+        let algorithms: Vec<_> = allowed.iter().copied().filter(|algorithm| suitable.contains(algorithm)).collect();
+        if algorithms.is_empty() {
             return Err(Fault::KeyWithoutAlgorithm);
         }
-        Self::checked(&jwk, allowed.to_vec()).ok_or(Fault::UnusablePem)
+        Self::checked(&jwk, algorithms).ok_or(Fault::UnusablePem)
     }
 
     /// `None` if the key is of no use here: symmetric, for encryption, damaged, or for algorithms that are not allowed.

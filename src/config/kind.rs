@@ -75,7 +75,14 @@ impl Kind {
                 let word = value.as_bool().map_or(value, |yes| Value::String(yes.to_string()));
                 if word.as_str().is_some_and(|word| words.contains(&word)) { Ok(word) } else { Err(self.wanted(&word)) }
             }
-            Self::List(kind, least) => self.check_list(kind, *least, value),
+            // The first fault only: whoever tells them all goes through the items one by one.
+            Self::List(kind, least) => match value {
+                Value::Array(items) if items.len() >= *least => {
+                    items.into_iter().map(|item| kind.check(item)).collect()
+                }
+                Value::Array(_) => Err(Complaint::new("is an empty list", format!("write {}", self.words()))),
+                other => Err(self.wanted(&other)),
+            },
             Self::Any | Self::Contract | Self::Overrides(_) => Ok(value),
             Self::Text { .. }
             | Self::Name
@@ -185,24 +192,6 @@ impl Kind {
             | Self::Contract
             | Self::Overrides(_) => false,
         }
-    }
-
-    fn check_list(&self, kind: &Kind, least: usize, value: Value) -> Result<Value, Complaint> {
-        let Value::Array(items) = value else { return Err(self.wanted(&value)) };
-        if items.len() < least {
-            return Err(Complaint::new("is an empty list", format!("write {}", self.words())));
-        }
-        let mut checked = Vec::with_capacity(items.len());
-        for (index, item) in items.into_iter().enumerate() {
-            let item = kind
-                .check(item)
-                .map_err(|fault| Complaint::new(format!("item {} {}", index + 1, fault.problem), fault.cure))?;
-            if checked.contains(&item) {
-                return Err(Complaint::new(format!("has item {} twice", index + 1), "remove one of them"));
-            }
-            checked.push(item);
-        }
-        Ok(Value::Array(checked))
     }
 
     fn wanted(&self, value: &Value) -> Complaint {

@@ -118,6 +118,11 @@ impl<'a> Settling<'a> {
             self.presets = true;
             return overrides;
         }
+        if let (Kind::List(kind, least), Value::Array(items)) = (&key.kind, &value)
+            && items.len() >= *least
+        {
+            return self.items(kind, items.clone(), path);
+        }
         match key.kind.check(value) {
             Ok(value) if matches!(key.kind, Kind::File) => self.existing_file(value.as_str().unwrap_or_default(), path),
             Ok(value) => value,
@@ -126,6 +131,24 @@ impl<'a> Settling<'a> {
                 self.leaf_after_fault(key)
             }
         }
+    }
+
+    /// Every item that is wrong has its own fault. The others stay, so that rules between keys still see them.
+    fn items(&mut self, kind: &Kind, items: Vec<Value>, path: &str) -> Value {
+        let mut checked = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let number = index + 1;
+            match kind.check(item) {
+                Ok(item) if checked.contains(&item) => {
+                    self.complain(path, Complaint::new(format!("has item {number} twice"), "remove one of them"));
+                }
+                Ok(item) => checked.push(item),
+                Err(fault) => {
+                    self.complain(path, Complaint::new(format!("item {number} {}", fault.problem), fault.cure));
+                }
+            }
+        }
+        Value::Array(checked)
     }
 
     fn leaf_after_fault(&mut self, key: &Key) -> Value {

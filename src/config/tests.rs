@@ -146,6 +146,7 @@ publish: 7
             "fanfare.yaml:5: engine.transports item 2 is the text \"carrier-pigeon\"; write `polling` or `websocket`",
             "fanfare.yaml:6: ping_interval_ms is not a known key; did you mean `engine.ping_interval_ms`?",
             "fanfare.yaml:8: cors.origins item 2 is the text \"https://app.example.com/\"; write `*` or an origin as in `https://app.example.com`",
+            "fanfare.yaml:9: cors.credentials is not possible with the origin `*`; list the origins, or turn `cors.credentials` off",
             "fanfare.yaml:11: namespaces.chat is not a namespace (a namespace starts with \"/\"); write a name that starts with `/`, or a pattern from `^` to `$`",
             "fanfare.yaml:12: namespaces.\"^/t-[a-z\" is a pattern without an end; end it with `$`",
             "fanfare.yaml:14: namespaces.\"/x\".issuers names the issuer `mian`, which does not exist; did you mean `main`?",

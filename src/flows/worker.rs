@@ -163,8 +163,8 @@ impl Worker {
         for key in fired.drain(..) {
             let mut clients = self.clients.borrow_mut();
             let Some(client) = clients.get_mut(key) else { continue };
-            // The wheel fires within a tick before the deadline.
-            let due = client.session.due(&client.door.timing, now_ms + Wheel::TICK_MS);
+            // The wheel fires a little before the deadline.
+            let due = client.session.due(&client.door.timing, now_ms + Wheel::EARLY_MS);
             let again_ms = client.session.ask_again_ms(&client.door.timing, now_ms);
             drop(clients);
             match due {

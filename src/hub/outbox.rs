@@ -21,9 +21,10 @@ pub struct Outbox {
     encoding: Encoding,
     /// Listed for the next flush.
     pub(super) dirty: bool,
-    /// Nothing can be handed to the client now, so volatile frames are not for it: its network would not take more (whoever
-    /// waits for writability flushes, nobody else), or it polls and no poll is pending.
+    /// The network would not take more; whoever waits for writability flushes, nobody else.
     pub blocked: bool,
+    /// A polling client has a request pending. Without one it is not ready for volatile frames.
+    pub listening: bool,
     closing: Option<Closing>,
 }
 
@@ -53,6 +54,7 @@ impl Outbox {
             encoding,
             dirty: false,
             blocked: false,
+            listening: false,
             closing: None,
         }
     }
@@ -61,7 +63,7 @@ impl Outbox {
         if self.closing.is_some() {
             return Pushed::Dropped;
         }
-        if volatile && self.blocked {
+        if volatile && !self.is_ready() {
             return Pushed::Dropped;
         }
         let length = frames.bytes(self.encoding).len();
@@ -75,6 +77,11 @@ impl Outbox {
         self.bytes += length;
         self.queue.push_back(Queued { frames: Arc::clone(frames), volatile });
         Pushed::Queued
+    }
+
+    /// Whether a frame queued now would go out at once (Socket.IO documentation, "Volatile events").
+    fn is_ready(&self) -> bool {
+        if self.encoding.is_polling() { self.listening && self.queue.is_empty() } else { !self.blocked }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -93,7 +100,6 @@ impl Outbox {
     /// After an upgrade: what still waits is written in the form of the new transport.
     pub fn switch(&mut self, encoding: Encoding) {
         self.encoding = encoding;
-        self.blocked = false;
         self.bytes = self.queue.iter().map(|queued| queued.frames.bytes(encoding).len()).sum();
     }
 
@@ -208,16 +214,25 @@ mod tests {
 
     #[test]
     fn a_full_outbox_drops_volatile_frames_before_it_gives_up() {
-        let mut outbox = Outbox::new(Encoding::Polling, 10);
+        let mut outbox = Outbox::new(Encoding::WebSocket, 14);
         assert_eq!(outbox.push(&frames("4aaa"), false), Pushed::Queued);
         assert_eq!(outbox.push(&frames("4vvv"), true), Pushed::Queued);
         assert_eq!(outbox.push(&frames("4bbb"), false), Pushed::Queued);
-        assert_eq!(written(&outbox), b"4aaa4bbb");
+        assert_eq!(written(&outbox), b"\x81\x044aaa\x81\x044bbb");
         assert_eq!(outbox.push(&frames("4www"), true), Pushed::Dropped);
-        assert_eq!(written(&outbox), b"4aaa4bbb");
+        assert_eq!(written(&outbox), b"\x81\x044aaa\x81\x044bbb");
         assert_eq!(outbox.push(&frames("4ccc"), false), Pushed::Overflow);
         outbox.blocked = true;
         assert_eq!(outbox.push(&frames("4"), true), Pushed::Dropped);
+    }
+
+    #[test]
+    fn a_polling_client_gets_volatile_frames_only_while_it_polls() {
+        let mut outbox = Outbox::new(Encoding::Polling, 100);
+        assert_eq!(outbox.push(&frames("4v"), true), Pushed::Dropped);
+        outbox.listening = true;
+        assert_eq!(outbox.push(&frames("4v"), true), Pushed::Queued);
+        assert_eq!(outbox.push(&frames("4w"), true), Pushed::Dropped, "the first one uses the poll up");
     }
 
     #[test]

@@ -78,10 +78,25 @@ impl Connector {
             .set_policy(reconnect_policy())
             .build()
             .map_err(|error| ConnectError::Url(error.details().to_owned()))?;
-        let task = client.init().await.map_err(|error| ConnectError::Unreachable(error.details().to_owned()))?;
+        let task = client.init().await.map_err(|error| self.unreachable(&error))?;
         self.tracker.spawn(keep_alive(client.clone(), task, stop));
         Ok(client)
     }
+
+    /// Hosts and ports only: the rest of the URL may hold secrets.
+    fn unreachable(&self, error: &Error) -> ConnectError {
+        let hosts: Vec<String> = self.config.server.hosts().iter().map(ToString::to_string).collect();
+        let why = match error.kind() {
+            ErrorKind::Timeout => format!("no answer within {} ms", COMMAND_TIMEOUT.as_millis()),
+            _ => plain(error.details()).to_owned(),
+        };
+        ConnectError::Unreachable { at: hosts.join(", "), why }
+    }
+}
+
+/// fred shows the system's errors as the compiler derives them; what they say stands in quotes.
+fn plain(details: &str) -> &str {
+    details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"')).map_or(details, |(message, _)| message)
 }
 
 /// fred's task ends on errors it thinks are final (a wrong password for the length of a rotation, say). None is final here.
@@ -201,6 +216,13 @@ fn tls_connector(options: &Options) -> Result<TlsConnector, ConnectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_told_in_words() {
+        let derived = r#"Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }"#;
+        assert_eq!(plain(derived), "Connection refused");
+        assert_eq!(plain("WRONGPASS invalid username-password pair"), "WRONGPASS invalid username-password pair");
+    }
 
     #[test]
     fn the_scheme_tells_whether_tls_is_wanted() {

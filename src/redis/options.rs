@@ -58,8 +58,10 @@ pub enum ConnectError {
     KeyPrefix,
     #[error("the file of trusted authorities is not usable: {0}")]
     Authorities(String),
-    #[error("Redis cannot be reached: {0}")]
-    Unreachable(String),
+    #[error("Redis cannot be reached at {at}: {why}")]
+    Unreachable { at: String, why: String },
+    #[error("no channel of Redis can be subscribed to: {0}")]
+    Subscription(String),
     #[error("Redis allows neither functions nor scripts: {0}")]
     Scripting(String),
 }

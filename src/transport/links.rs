@@ -77,6 +77,9 @@ const SLICES: usize = 64;
 /// How long an undelivered last packet is kept for a polling client, as in the reference.
 const FAREWELL_MS: u64 = 30_000;
 
+/// How long requests of one client may overtake each other on their way here.
+const CROSSING_MS: u64 = 100;
+
 /// Farewells kept at once, and the bytes of one; beyond either clients learn of their end by the session being unknown.
 const FAREWELLS_MAX: usize = 4_096;
 const FAREWELL_BYTES_MAX: usize = 16 * 1024;
@@ -132,8 +135,8 @@ impl Local {
         if polling.poll.as_ref().is_none_or(oneshot::Sender::is_closed) {
             return;
         }
+        outbox.listening = false;
         if let (Some(poll), Some((payload, _))) = (polling.poll.take(), outbox.take_payload()) {
-            outbox.blocked = true;
             self.worker.services.meters.sent_bytes.increment(payload.len() as u64);
             let _ = poll.send(payload);
         }
@@ -246,11 +249,17 @@ impl Local {
 
     /// Begins with a noop where nothing was queued, as in the reference.
     fn keep_farewell(&self, id: Option<&SessionId>, rest: Option<Bytes>, reason: Closing) {
-        let payload = last_payload(rest.or(Some(Bytes::from_static(engine::NOOP.as_bytes()))), reason);
+        let noop = || Bytes::from_static(engine::NOOP.as_bytes());
+        let (payload, kept_ms) = if reason == Closing::TransportClose {
+            // A poll sent before the client's close may arrive after it, on another connection.
+            (noop(), CROSSING_MS)
+        } else {
+            (last_payload(rest.or_else(|| Some(noop())), reason), FAREWELL_MS)
+        };
         let mut farewells = self.farewells.borrow_mut();
         let fits = farewells.len() < FAREWELLS_MAX && payload.len() <= FAREWELL_BYTES_MAX;
-        if let Some(id) = id.filter(|_| fits && has_farewell(reason)) {
-            let until_ms = self.worker.services.clock.now_ms() + FAREWELL_MS;
+        if let Some(id) = id.filter(|_| fits && (has_farewell(reason) || reason == Closing::TransportClose)) {
+            let until_ms = self.worker.services.clock.now_ms() + kept_ms;
             farewells.insert(id.clone(), (payload, until_ms));
         }
     }
@@ -264,17 +273,9 @@ impl Local {
     /// Enters a session's transport.
     pub fn attach(&self, key: ClientKey, id: SessionId, link: Link) {
         let polling = matches!(link, Link::Polling(_));
-        self.polls(key, !polling);
         self.worker.services.meters.clients(polling).increment(1);
         self.sessions.borrow_mut().insert(id, key);
         self.links.borrow_mut().insert(key, link);
-    }
-
-    /// Whether a polling client waits for packets right now.
-    pub fn polls(&self, key: ClientKey, waits: bool) {
-        if let Some(outbox) = self.worker.hub.borrow_mut().outbox(key) {
-            outbox.blocked = !waits;
-        }
     }
 
     /// The client of a session on this worker.

@@ -50,6 +50,16 @@ pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool)
     })
 }
 
+/// A request that asks for something no session gives: `refusal` if there is such a session.
+pub(super) async fn wrong(entrance: &Entrance, sid: &str, refusal: Refusal) -> Refusal {
+    let sid = sid.to_owned();
+    let Ok(owner) = Owner::of(&entrance.local, &sid) else { return UNKNOWN };
+    match owner.ask(move |local| local.find(&sid).is_some()).await {
+        Ok(true) => refusal,
+        Ok(false) | Err(_) => UNKNOWN,
+    }
+}
+
 /// GET: waits for packets.
 pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) -> Result<Reply, Refusal> {
     let sid = sid.to_owned();
@@ -77,7 +87,10 @@ pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) ->
 fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, Refusal> {
     let (sender, receiver) = oneshot::channel();
     let Some(key) = local.find(sid) else {
-        let (payload, _) = local.farewells.borrow_mut().remove(sid).ok_or(UNKNOWN)?;
+        let (payload, until_ms) = local.farewells.borrow_mut().remove(sid).ok_or(UNKNOWN)?;
+        if until_ms <= local.worker.services.clock.now_ms() {
+            return Err(UNKNOWN);
+        }
         let _ = sender.send(payload);
         return Ok(receiver);
     };
@@ -90,7 +103,9 @@ fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, 
         return Err(Refusal::Overlap);
     }
     polling.poll = Some(sender);
-    local.polls(key, true);
+    if let Some(outbox) = local.worker.hub.borrow_mut().outbox(key) {
+        outbox.listening = true;
+    }
     local.answer_poll(key, polling);
     Ok(receiver)
 }

@@ -82,6 +82,7 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allo
             let handshake = handshake();
             websocket::open(entrance, request, handshake)
         }
+        Admitted::Wrong(sid, refusal) => Err(polling::wrong(entrance, sid, refusal).await),
         Admitted::Upgrade(sid) => upgrade::probe(entrance, sid, request).await,
     };
     outcome.unwrap_or_else(refused)

@@ -189,8 +189,10 @@ fn release_poll(local: &Local, key: ClientKey) {
     if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
         local.answer_poll(key, polling);
         if let Some(poll) = polling.poll.take() {
+            if let Some(outbox) = local.worker.hub.borrow_mut().outbox(key) {
+                outbox.listening = false;
+            }
             let _ = poll.send(Bytes::from_static(engine::NOOP.as_bytes()));
-            local.polls(key, false);
         }
     }
 }

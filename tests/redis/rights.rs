@@ -110,9 +110,9 @@ async fn what_cannot_work_is_refused_with_a_reason_and_without_secrets() {
         }
     };
     let wrong = refused(format!("redis://:wr0ng@127.0.0.1:{}", server.port), "x:").await;
-    assert!(matches!(wrong, ConnectError::Unreachable(_)) && !wrong.to_string().contains("wr0ng"), "{wrong}");
+    assert!(matches!(wrong, ConnectError::Unreachable { .. }) && !wrong.to_string().contains("wr0ng"), "{wrong}");
     let nobody = refused("redis://127.0.0.1:1".into(), "x:").await;
-    assert!(matches!(nobody, ConnectError::Unreachable(_)), "{nobody}");
+    assert!(matches!(nobody, ConnectError::Unreachable { .. }), "{nobody}");
     assert!(matches!(refused(server.url(), "{x}").await, ConnectError::KeyPrefix));
     assert!(matches!(refused("not a url".into(), "x:").await, ConnectError::Url(_)));
     let shown = format!("{:?}", options("redis://:s3cret@localhost"));

@@ -10,7 +10,7 @@ fn faults(issuers: Vec<Issuer>) -> Vec<(String, Fault)> {
 
 #[test]
 fn a_key_that_does_not_fit_its_algorithms() {
-    use Algorithm::{EdDsa, Es256, Es384, Hs256, Rs256};
+    use Algorithm::{Es256, Es384, Hs256, Rs256};
     let url = |url: &str| KeySource::Jwks { url: url.to_owned() };
     let file = |name: &str| KeySource::Pem(pem(name));
     for (key, algorithms, fault) in [
@@ -20,7 +20,7 @@ fn a_key_that_does_not_fit_its_algorithms() {
         (file("rsa-1.pub"), vec![Rs256, Hs256], Fault::PublicKeyForHmac),
         (file("rsa-1.pub"), vec![Es256], Fault::KeyWithoutAlgorithm),
         (file("p256.pub"), vec![Es384], Fault::KeyWithoutAlgorithm),
-        (file("ed25519.pub"), vec![EdDsa, Rs256], Fault::KeyWithoutAlgorithm),
+        (file("ed25519.pub"), vec![Es256, Rs256], Fault::KeyWithoutAlgorithm),
         (file("rsa-1"), vec![Rs256], Fault::PrivateKey),
         (file("p256"), vec![Es256], Fault::PrivateKey),
         (file("rsa-1.cert"), vec![Rs256], Fault::UnusablePem),
@@ -52,6 +52,15 @@ fn all_faults_come_at_once() {
         ("issuers[1].key", Fault::UnusablePem),
     ];
     assert_eq!(faults(vec![first, second]), expected.map(|(at, fault)| (at.to_owned(), fault)));
+}
+
+#[test]
+fn a_list_with_one_algorithm_of_each_kind_serves_any_key() {
+    use Algorithm::{EdDsa, Es256, Rs256};
+    for name in ["rsa-1.pub", "p256.pub", "ed25519.pub"] {
+        let issuer = Issuer::new("x", vec![Rs256, Es256, EdDsa], KeySource::Pem(pem(name)));
+        authenticator(vec![issuer], &Port::new());
+    }
 }
 
 #[test]

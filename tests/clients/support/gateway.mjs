@@ -26,8 +26,10 @@ export function cleanEnvironment() {
 }
 
 export class Gateway {
+  /// `config` is the text of a file, or an object. Without `redisUrl` the gateway is one of its own.
   static async start({ redisUrl, config, name = "gateway" }) {
-    const gateway = new Gateway(name, await freePort(), await freePort(), redisUrl, config);
+    const text = typeof config === "string" ? config : JSON.stringify(config, null, 2);
+    const gateway = new Gateway(name, await freePort(), await freePort(), redisUrl, text);
     await gateway.ready();
     return gateway;
   }
@@ -51,6 +53,23 @@ export class Gateway {
       throw new Error(`${error.message}\n${this.process.tail()}`);
     });
     this.process.assertRunning();
+  }
+
+  /// The lines of the log, parsed; with `event` only those of that name. A line that is no JSON object is an error.
+  logged(event) {
+    const lines = this.process.log.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+    return event ? lines.filter((line) => line.event === event) : lines;
+  }
+
+  /// Asks the admin port, and returns status and body.
+  async admin(path) {
+    const response = await fetch(`${this.adminUrl}${path}`);
+    return { status: response.status, body: await response.text() };
+  }
+
+  /// An Engine.IO handshake over polling, as a browser begins it; the response.
+  handshake(headers = {}) {
+    return fetch(`${this.url}/socket.io/?EIO=4&transport=polling`, { headers });
   }
 
   /// The sum of a metric over the series whose text contains every one of `parts`; 0 when there is none.

@@ -1,10 +1,12 @@
 // A child process with its log kept, ended by its own id. Whatever a failed run leaves behind is ended at exit.
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { within } from "./waiting.mjs";
 
 const STOP_MS = 10_000;
-const LOG_LINES_KEPT = 200;
+const LOG_LINES_KEPT = 20_000;
+const LOG_LINES_SHOWN = 200;
 const alive = new Set();
 
 process.on("exit", () => alive.forEach((process_) => process_.child.kill("SIGKILL")));
@@ -27,7 +29,7 @@ export class Process {
         this.#over(resolve);
       });
     });
-    for (const stream of [this.child.stdout, this.child.stderr]) stream?.on("data", (chunk) => this.#keep(chunk));
+    for (const stream of [this.child.stdout, this.child.stderr]) this.#keep(stream);
     alive.add(this);
   }
 
@@ -56,12 +58,16 @@ export class Process {
   }
 
   tail() {
-    return this.log.map((line) => `  [${this.name}] ${line}`).join("\n");
+    return this.log.slice(-LOG_LINES_SHOWN).map((line) => `  [${this.name}] ${line}`).join("\n");
   }
 
-  #keep(chunk) {
-    this.log.push(...chunk.toString().split("\n").filter(Boolean));
-    this.log.splice(0, Math.max(0, this.log.length - LOG_LINES_KEPT));
+  /// Whole lines only: a chunk may end in the middle of one.
+  #keep(stream) {
+    if (!stream) return;
+    createInterface({ input: stream }).on("line", (line) => {
+      if (line) this.log.push(line);
+      this.log.splice(0, Math.max(0, this.log.length - LOG_LINES_KEPT));
+    });
   }
 
   #over(resolve) {

@@ -48,8 +48,8 @@ export class Redis {
     return client;
   }
 
-  async stop() {
-    await this.process.stop();
+  async stop(signal) {
+    await this.process.stop(signal);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -53,9 +53,9 @@ export class System {
     return this.nodes.map((node) => node.process.tail()).join("\n");
   }
 
-  async stop() {
-    await Promise.allSettled(this.nodes.map((node) => node.stop()));
-    await this.redis?.stop();
+  async stop(signal) {
+    await Promise.allSettled(this.nodes.map((node) => node.stop(signal)));
+    await this.redis?.stop(signal);
   }
 }
 
