@@ -336,6 +336,14 @@ auth: {issuers: [{name: a, issuer: b, secret: short, required_claims: []}]}
     {
         assert!(warnings.contains(part), "{part}: {warnings}");
     }
+    let shared = |clients: &str| {
+        let issuers = "[{name: users, issuer: u, secret: s}, {name: services, issuer: s, secret: s}]";
+        let namespaces = format!("{{\"/\": {{issuers: [{clients}]}}}}");
+        let text =
+            format!("auth: {{issuers: {issuers}}}\npublish: {{issuers: [services]}}\nnamespaces: {namespaces}\n");
+        load_text(&text).unwrap().warnings().join("\n").contains("an issuer of their own")
+    };
+    assert!(shared("") && shared("services") && !shared("users"));
     let flags = Flags { listen: Some("0.0.0.0:3001".into()), ..Flags::default() };
     let warnings = load_with(None, &[], flags).unwrap().warnings();
     assert!(warnings[0].contains("anyone who reaches it"), "{warnings:?}");

@@ -63,6 +63,14 @@ impl Settings {
                 warnings.push(format!("tokens of issuer {} may be without an end", issuer.name));
             }
         }
+        for name in &self.publish.issuers {
+            let admits = |issuers: &[String]| issuers.is_empty() || issuers.contains(name);
+            if self.namespaces.iter().any(|namespace| namespace.refuse.is_none() && admits(&namespace.issuers)) {
+                warnings.push(format!(
+                    "tokens of issuer {name} let clients in and may publish over HTTP to any namespace: give services an issuer of their own"
+                ));
+            }
+        }
         for key in self.publish.keys.iter().filter(|key| key.key.expose().len() < 16) {
             warnings.push(format!("the publish key {} is shorter than 16 bytes", key.name));
         }
