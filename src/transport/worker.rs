@@ -218,6 +218,10 @@ async fn keep_time(local: Rc<Local>) {
 
 const SWEEP_TICKS: u64 = 100;
 
+/// How long a peer may leave what was sent unacknowledged, or its window shut, before the system closes the connection.
+#[cfg(target_os = "linux")]
+const UNREAD_MAX: Duration = Duration::from_secs(60);
+
 /// Inputs: new connections; the stop of the process.
 async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, router: axum::Router) {
     let tasks = local.worker.services.tasks.clone();
@@ -237,6 +241,9 @@ async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, r
         match accepted {
             Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
+                // An HTTP answer that nobody reads has no other end: its session is gone long before.
+                #[cfg(target_os = "linux")]
+                let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_MAX));
                 let entrance =
                     Entrance { local: Rc::clone(&local), listener: Rc::clone(&listener), router: router.clone(), peer };
                 tasks.spawn_local(connection(stream, Rc::new(entrance)));
