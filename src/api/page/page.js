@@ -91,7 +91,7 @@
 
   const describe = () => {
     const quoted = publication().replaceAll("'", "'\\''");
-    by("curl").textContent = `curl ${location.origin}/api/v1/publish \\\n  -d '${quoted}'`;
+    by("curl").textContent = `curl ${location.origin}/api/v1/publish -d '${quoted}'`;
   };
 
   const publish = async () => {
