@@ -24,6 +24,11 @@ impl Clock {
         self.started.elapsed()
     }
 
+    /// What passed since [`Clock::elapsed`] said `earlier`.
+    pub fn since(&self, earlier: Duration) -> Duration {
+        self.elapsed().saturating_sub(earlier)
+    }
+
     /// See [`wall_ms`].
     pub fn wall_ms(&self) -> u64 {
         wall_ms()

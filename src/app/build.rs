@@ -157,6 +157,7 @@ pub fn flow_limits(settings: &Settings) -> Limits {
     Limits {
         rooms_per_socket: limits.rooms_per_socket,
         namespaces_per_client: limits.namespaces_per_client,
+        pending_acks: limits.pending_acks,
         verbs: VerbLimits {
             room_bytes: limits.room_name_bytes,
             event_bytes: limits.event_name_bytes,

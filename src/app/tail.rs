@@ -39,7 +39,6 @@ async fn follow(
         let end = match Session::open(args).await {
             Ok(mut session) => {
                 (connected, failed) = (true, 0);
-                complain(&format!("connected to {}", args.url));
                 session.follow(&mut print).await
             }
             Err(end) => end,

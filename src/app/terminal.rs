@@ -1,6 +1,6 @@
 //! What commands write: results to standard output, everything else to standard error.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -75,7 +75,8 @@ pub(super) fn one_line(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\0'..' ' => line.push(' '),
-            _ if character.is_control() => line += &format!("\\u{:04x}", u32::from(character)),
+            // A write to a `String` cannot fail.
+            _ if character.is_control() => drop(write!(line, "\\u{:04x}", u32::from(character))),
             _ => line.push(character),
         }
     }

@@ -113,6 +113,12 @@ impl OriginPolicy {
         }
     }
 
+    /// Whether only pages of this machine may come in. A page whose name was made to point here (DNS rebinding) shares the
+    /// gateway's origin, so the browser would let it read every answer: then a denied origin is refused on every transport.
+    pub fn is_for_this_machine(&self) -> bool {
+        matches!(self.rule, Rule::Loopback)
+    }
+
     /// The answer to an `OPTIONS` request; none if the origin is denied or CORS is off.
     /// `requested_headers` is `Access-Control-Request-Headers`.
     pub fn preflight(&self, origin: Option<&str>, requested_headers: Option<&str>) -> Option<Preflight> {

@@ -56,7 +56,10 @@ pub trait Backplane: Send + Sync + 'static {
     /// What arrives on the watched topics. Taken once, at start.
     fn arrivals(&self) -> Option<mpsc::Receiver<Arrival>>;
 
-    /// Whether publishes and subscriptions were proven to work a moment ago, and if not, why (for readiness).
+    /// Whether publishes and subscriptions were proven to work a moment ago (for readiness).
+    ///
+    /// # Errors
+    /// With what is not proven.
     fn proven(&self) -> Result<(), Unavailable>;
 }
 

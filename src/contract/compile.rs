@@ -1,6 +1,7 @@
 //! From the configuration of a namespace to its compiled rules, with everything that is wrong said at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -122,8 +123,8 @@ impl Compiling {
             self.complain("is not an event to send", &format!("write `{{event: name, args: \"{example}\"}}`"));
             return None;
         };
-        for name in entries.keys().filter(|name| !matches!(name.as_str(), "event" | "args")) {
-            self.within(name, |compiling| compiling.complain("is not a known key", "known here: event, args"));
+        for name in entries.keys().filter(|name| !matches!(name.as_str(), "event" | "args" | "answer")) {
+            self.within(name, |compiling| compiling.complain("is not a known key", "known here: event, args, answer"));
         }
         let event = entries.get("event").and_then(Value::as_str);
         match event {
@@ -134,7 +135,17 @@ impl Compiling {
             Some(value) => self.within("args", |compiling| compiling.expression(value)),
             None => Some(Expression::Literal(Box::default())),
         };
-        Some(Emit { event: event?.into(), args: args? })
+        let answer = entries.get("answer").map(|value| self.within("answer", |compiling| compiling.answer(value)));
+        Some(Emit { event: event?.into(), args: args?, answer: answer.flatten().map(Arc::new) })
+    }
+
+    /// What is sent when the client's ack comes; that ends it.
+    fn answer(&mut self, value: &Value) -> Option<Emit> {
+        let answer = self.emit(value, "args")?;
+        if answer.answer.is_some() {
+            self.complain("asks again", "leave the inner `answer` out");
+        }
+        Some(answer)
     }
 
     fn expression(&mut self, value: &Value) -> Option<Expression> {
@@ -175,7 +186,10 @@ mod tests {
             "message-with-ack": {"ack": "args"},
         });
         let contract = Contract::compile(&on_connect, &events, &[VerbName::Ping]).unwrap();
-        assert_eq!(contract.on_connect(), [Action::Emit(Emit { event: "auth".into(), args: Expression::Auth })]);
+        assert_eq!(
+            contract.on_connect(),
+            [Action::Emit(Emit { event: "auth".into(), args: Expression::Auth, answer: None })]
+        );
         let reply = contract.on_event("message").unwrap().reply.as_ref().unwrap();
         assert_eq!((&*reply.event, &reply.args), ("message-back", &Expression::Args));
         assert_eq!(contract.on_event("message-with-ack").unwrap().ack, Some(Expression::Args));
@@ -189,6 +203,19 @@ mod tests {
         let contract = Contract::compile(&two, &Value::Null, &[]).unwrap();
         let names: Vec<_> = contract.on_connect().iter().map(|Action::Emit(emit)| &*emit.event).collect();
         assert_eq!(names, ["b", "a"]);
+    }
+
+    #[test]
+    fn a_reply_may_ask_for_an_ack_and_say_what_follows() {
+        let events = json!({"ask": {"reply": {"event": "question", "answer": {"event": "heard", "args": "args"}}}});
+        let contract = Contract::compile(&Value::Null, &events, &[]).unwrap();
+        let answer = contract.on_event("ask").unwrap().reply.as_ref().unwrap().answer.as_ref().unwrap();
+        assert_eq!((&*answer.event, &answer.args), ("heard", &Expression::Args));
+        let twice = json!({"ask": {"reply": {"event": "a", "answer": {"event": "b", "answer": {"event": "c"}}}}});
+        assert_eq!(
+            Contract::compile(&Value::Null, &twice, &[]).unwrap_err()[0].path,
+            ["events", "ask", "reply", "answer"]
+        );
     }
 
     #[test]

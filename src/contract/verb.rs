@@ -84,7 +84,7 @@ pub enum VerbError {
     Room { max: usize },
     #[error("\"event\" must be text of 1 to {max} bytes")]
     Event { max: usize },
-    #[error("\"event\" is a name Socket.IO keeps for itself")]
+    #[error("\"event\" is a name Socket.IO or Fanfare keeps for itself")]
     ReservedEvent,
     #[error("\"data\" is larger than {max} bytes")]
     DataTooLarge { max: usize },
@@ -169,7 +169,8 @@ impl<'a> Fields<'a> {
 
     fn event(&self, limits: &VerbLimits) -> Result<Box<str>, VerbError> {
         let name = text(self.event, limits.event_bytes).ok_or(VerbError::Event { max: limits.event_bytes })?;
-        if super::compile::RESERVED.contains(&name.as_str()) {
+        // What clients are told about gaps must be true, so nobody else may say it.
+        if super::compile::RESERVED.contains(&name.as_str()) || name.starts_with("fanfare:") {
             return Err(VerbError::ReservedEvent);
         }
         Ok(name.into())
@@ -232,7 +233,10 @@ mod tests {
             assert_eq!((error, error.code()), (VerbError::Room { max: 255 }, Code::ValidationError), "{args}");
         }
         assert_eq!(parse("publish", &[r#"{"room":"a"}"#]), Err(VerbError::Event { max: 128 }));
-        assert_eq!(parse("publish", &[r#"{"room":"a","event":"disconnect"}"#]), Err(VerbError::ReservedEvent));
+        for event in ["disconnect", "fanfare:gap"] {
+            let args = format!(r#"{{"room":"a","event":"{event}"}}"#);
+            assert_eq!(parse("publish", &[&args]), Err(VerbError::ReservedEvent), "{event}");
+        }
     }
 
     #[test]

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::policy::Policy;
-use super::{Worker, correlation_id, publish};
+use super::{Worker, correlation_id, publish, rules};
 use crate::auth::{Claims, Identity};
 use crate::closing::Closing;
-use crate::contract::{Action, Code, Emit, Expression, Rule, Verb, ok, refusal};
+use crate::contract::{Code, Verb, ok, refusal};
 use crate::event::{Body, Event, Partition, Publication, Target};
 use crate::hub::{ClientKey, Frames, SocketKey};
-use crate::ids::{Namespace, Room, SocketId};
+use crate::ids::{Room, SocketId};
 use crate::protocol::socket::{arguments, event_name};
 
 /// An event as it came in. `args` is the whole array, the event's name first.
@@ -25,13 +25,27 @@ pub struct Incoming {
 }
 
 /// Who emitted, as far as the steps below need it.
-struct Sender {
-    client: ClientKey,
-    socket: SocketKey,
-    partition: Arc<Partition>,
-    policy: Arc<Policy>,
-    identity: Option<Arc<Identity>>,
-    auth: Option<String>,
+pub(super) struct Sender {
+    pub client: ClientKey,
+    pub socket: SocketKey,
+    pub partition: Arc<Partition>,
+    pub policy: Arc<Policy>,
+    pub identity: Option<Arc<Identity>>,
+    pub auth: Option<String>,
+}
+
+impl Sender {
+    /// `None` if the client is not in that namespace.
+    pub fn of(worker: &Worker, client: ClientKey, namespace: &str) -> Option<Self> {
+        worker.with_socket(client, namespace, |socket| Self {
+            client,
+            socket: socket.key,
+            partition: Arc::clone(&socket.partition),
+            policy: Arc::clone(&socket.policy),
+            identity: socket.identity.clone(),
+            auth: socket.auth.clone(),
+        })
+    }
 }
 
 /// A refusal on its way to the client.
@@ -45,15 +59,7 @@ struct Refused {
 /// # Errors
 /// If the client is not in that namespace.
 pub async fn event(worker: &Rc<Worker>, key: ClientKey, incoming: Incoming) -> Result<(), Closing> {
-    let sender = worker.with_socket(key, &incoming.namespace, |socket| Sender {
-        client: key,
-        socket: socket.key,
-        partition: Arc::clone(&socket.partition),
-        policy: Arc::clone(&socket.policy),
-        identity: socket.identity.clone(),
-        auth: socket.auth.clone(),
-    });
-    let sender = sender.ok_or(Closing::ParseError)?;
+    let sender = Sender::of(worker, key, &incoming.namespace).ok_or(Closing::ParseError)?;
     // An event without payload is legal on the wire and means nothing.
     if incoming.args.is_empty() {
         return Ok(());
@@ -63,7 +69,7 @@ pub async fn event(worker: &Rc<Worker>, key: ClientKey, incoming: Incoming) -> R
     let name = event_name(name);
     let policy = Arc::clone(&sender.policy);
     if let Some(rule) = policy.contract.on_event(&name) {
-        follow(worker, &sender, rule, args, &incoming);
+        rules::follow(worker, &sender, rule, args, &incoming);
         worker.services.meters.event("ok");
         return Ok(());
     }
@@ -96,54 +102,7 @@ pub async fn event(worker: &Rc<Worker>, key: ClientKey, incoming: Incoming) -> R
     Ok(())
 }
 
-/// Does what the namespace does for a new socket.
-pub fn greet(worker: &Worker, key: ClientKey, namespace: &Namespace) {
-    let greeting = worker
-        .with_socket(key, namespace.as_str(), |socket| (socket.key, Arc::clone(&socket.policy), socket.auth.clone()));
-    let Some((socket, policy, auth)) = greeting else { return };
-    for action in policy.contract.on_connect() {
-        match action {
-            Action::Emit(emit) => send(worker, socket, policy.recovery, emit, &[], auth.as_deref(), &SmallVec::new()),
-        }
-    }
-}
-
-/// A configured rule: the reply first, then the ack.
-fn follow(worker: &Worker, sender: &Sender, rule: &Rule, args: &[&str], incoming: &Incoming) {
-    let auth = sender.auth.as_deref();
-    if let Some(reply) = &rule.reply {
-        send(worker, sender.socket, sender.policy.recovery, reply, args, auth, &incoming.attachments);
-    }
-    if let (Some(id), Some(expression)) = (incoming.id, &rule.ack) {
-        let values = expression.evaluate(args, auth);
-        let attachments = carried(expression, &incoming.attachments);
-        ack(worker, sender, id, format!("[{}]", values.join(",")), attachments);
-    }
-}
-
-fn send(
-    worker: &Worker,
-    socket: SocketKey,
-    recovery: bool,
-    emit: &Emit,
-    args: &[&str],
-    auth: Option<&str>,
-    attachments: &SmallVec<[Bytes; 0]>,
-) {
-    let mut array = format!("[{}", serde_json::Value::from(&*emit.event));
-    for value in emit.args.evaluate(args, auth) {
-        array.push(',');
-        array.push_str(value);
-    }
-    array.push(']');
-    worker.emit(socket, recovery, Event { args: array, attachments: carried(&emit.args, attachments) });
-}
-
-fn carried(expression: &Expression, attachments: &SmallVec<[Bytes; 0]>) -> SmallVec<[Bytes; 0]> {
-    if expression.carries_attachments() { attachments.clone() } else { SmallVec::new() }
-}
-
-fn ack(worker: &Worker, sender: &Sender, id: u64, args: String, attachments: SmallVec<[Bytes; 0]>) {
+pub(super) fn ack(worker: &Worker, sender: &Sender, id: u64, args: String, attachments: SmallVec<[Bytes; 0]>) {
     let frames = Frames::ack(sender.partition.namespace.clone(), id, args, attachments);
     worker.send(sender.client, &frames);
 }

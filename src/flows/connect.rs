@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::asked::Asked;
 use super::policy::Policy;
-use super::{SocketState, Worker, command, correlation_id, random};
+use super::{SocketState, Worker, correlation_id, random, rules};
 use crate::auth::{Claims, Identity, Refusal, token_from};
 use crate::closing::Closing;
 use crate::event::{Partition, Position, Topic};
@@ -88,6 +89,8 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     let Admission { policy, partition, identity, auth, rooms, floor } = admission;
     let namespace = partition.namespace.clone();
     let id = SocketId::from_random(random());
+    // It may be as long as a message, and would stay as long as the socket.
+    let auth = auth.filter(|_| policy.contract.reads_auth());
     let mut clients = worker.clients.borrow_mut();
     let mut hub = worker.hub.borrow_mut();
     let Some(client) = clients.get_mut(key) else { return false };
@@ -100,7 +103,14 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     }
     client.session.joined();
     let user = identity.as_ref().map(|identity| identity.subject.clone());
-    client.sockets.push(Box::new(SocketState { key: socket, partition, policy: Arc::clone(&policy), identity, auth }));
+    client.sockets.push(Box::new(SocketState {
+        key: socket,
+        partition,
+        policy: Arc::clone(&policy),
+        identity,
+        auth,
+        asked: Asked::default(),
+    }));
 
     let pid = policy.recovery.then(|| SessionId::new(worker.index, random()));
     let reply = match &pid {
@@ -115,7 +125,7 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     worker.services.meters.connect("ok");
     worker.services.meters.sockets.increment(1);
     tracing::info!(event = "realtime.connect", socket = %id, namespace = %namespace, user, address, request_id, "connected");
-    command::greet(worker, key, &namespace);
+    rules::greet(worker, key, &namespace);
     true
 }
 

@@ -71,7 +71,7 @@ pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
             }
             drop(hub);
             let meters = &worker.services.meters;
-            meters.fan_out_seconds.record(worker.services.clock.elapsed() - started);
+            meters.fan_out_seconds.record(worker.services.clock.since(started));
             meters.deliveries.increment(delivered.queued as u64);
             if delivered.dropped > 0 {
                 meters.deliveries_dropped.increment(delivered.dropped as u64);
@@ -112,10 +112,13 @@ fn obey(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, comm
 /// whoever makes the socket leave.
 fn join(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, room: &Room, id: Option<Id>) {
     let full = worker.hub.borrow().rooms_of(socket).len() >= worker.services.limits.rooms_per_socket;
-    if full || worker.is_unsettled(socket, room) || !worker.hub.borrow_mut().join(socket, room) {
+    if full || !worker.hub.borrow_mut().join(socket, room) {
         return;
     }
-    worker.unsettled.borrow_mut().insert((socket, room.clone()));
+    // Back in a room that it was made to leave before the interest was there: that interest is still on its way.
+    if !worker.unsettled.borrow_mut().insert((socket, room.clone())) {
+        return;
+    }
     let (worker, partition, room) = (Rc::clone(worker), Arc::clone(partition), room.clone());
     worker.clone().services.tasks.spawn_local(async move {
         let topics = [Topic::of(&room)];

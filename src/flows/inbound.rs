@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::{Application, Worker, command, connect, leave};
+use super::{Application, Worker, command, connect, leave, rules};
 use crate::closing::Closing;
 use crate::hub::{ClientKey, Frames};
 use crate::protocol::engine::Packet;
@@ -52,9 +52,15 @@ pub fn congestion(worker: &Worker, key: ClientKey) -> Option<Rc<Notify>> {
     full.then(|| Rc::clone(client.relief.get_or_insert_default()))
 }
 
-/// Works through what waits, until nothing does or the client is gone.
+/// Works through what waits, until nothing does or the client is gone. Others get their turn after a few packets: most are
+/// done without waiting for anything, so a flood would otherwise hold the whole worker.
 async fn drive(worker: Rc<Worker>, key: ClientKey) {
+    let mut done = 0_u32;
     while let Some((received, application)) = next(&worker, key) {
+        done += 1;
+        if done.is_multiple_of(PACKETS_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
         let outcome = match application {
             Application::SocketIo => socket_io(&worker, key, received).await,
             Application::Messages(answer) => {
@@ -66,7 +72,9 @@ async fn drive(worker: Rc<Worker>, key: ClientKey) {
         };
         if let Err(reason) = outcome {
             worker.close(key, reason);
+            // Nothing after it counts, also not what comes in while the network still takes what is queued.
             if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
+                client.ended.get_or_insert(reason);
                 client.waiting.clear();
             }
         }
@@ -102,20 +110,52 @@ async fn socket_io(worker: &Rc<Worker>, key: ClientKey, received: Received) -> R
         Received::Event { namespace, id, args, attachments } => {
             command::event(worker, key, command::Incoming { namespace, id, args, attachments }).await
         }
-        // Nothing here asks a client for an ack yet; ids nobody waits for are passed over, as the reference does.
-        Received::Ack { namespace, .. } => worker.with_socket(key, &namespace, |_| ()).ok_or(Closing::ParseError),
+        Received::Ack { namespace, id, args, attachments } => {
+            rules::answered(worker, key, &command::Incoming { namespace, id: Some(id), args, attachments })
+        }
         Received::Text(_) | Received::Binary(_) => Err(Closing::ParseError),
     }
 }
 
+/// Packets of one client that are worked through before others get their turn.
+const PACKETS_AT_ONCE: u32 = 32;
+
+/// All that a peer sized; a namespace, too, may be as long as a message.
 fn size(received: &Received) -> usize {
     match received {
-        Received::Connect { auth, .. } => auth.as_ref().map_or(0, String::len),
-        Received::Disconnect { .. } => 0,
-        Received::Event { args, attachments, .. } | Received::Ack { args, attachments, .. } => {
-            args.len() + attachments.iter().map(bytes::Bytes::len).sum::<usize>()
+        Received::Connect { namespace, auth } => namespace.len() + auth.as_ref().map_or(0, String::len),
+        Received::Disconnect { namespace } => namespace.len(),
+        Received::Event { namespace, args, attachments, .. } | Received::Ack { namespace, args, attachments, .. } => {
+            namespace.len() + args.len() + attachments.iter().map(bytes::Bytes::len).sum::<usize>()
         }
         Received::Text(text) => text.len(),
         Received::Binary(bytes) => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_weighs_all_that_the_peer_wrote_into_it() {
+        let namespace = || "/".repeat(1_000);
+        let args = "[1]".to_owned();
+        let attachments = [bytes::Bytes::from_static(b"four")];
+        for (received, bytes) in [
+            (Received::Connect { namespace: namespace(), auth: Some("{}".into()) }, 1_002),
+            (Received::Disconnect { namespace: namespace() }, 1_000),
+            (
+                Received::Event {
+                    namespace: namespace(),
+                    id: None,
+                    args,
+                    attachments: attachments.into_iter().collect(),
+                },
+                1_007,
+            ),
+        ] {
+            assert_eq!(size(&received), bytes);
+        }
     }
 }

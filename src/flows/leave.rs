@@ -30,6 +30,10 @@ pub fn disconnect(worker: &Worker, socket: SocketKey, close: bool) {
 /// The transport is gone: the client goes with all its sockets. Called once for each client, by whoever owned the transport.
 pub fn client(worker: &Worker, key: ClientKey, reason: Closing) {
     let Some(client) = worker.clients.borrow_mut().remove(key) else { return };
+    // Whoever waits until more may be read from the client would wait for ever.
+    if let Some(relief) = &client.relief {
+        relief.notify_waiters();
+    }
     let departures = worker.hub.borrow_mut().remove(key);
     worker.services.meters.closed(reason);
     for departure in departures {

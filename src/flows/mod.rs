@@ -4,6 +4,7 @@
 //! (`transport/`) and what the ports are made of (`redis/`, `memory/`).
 //! Invariant: a socket is in a room only while the node watches the room's topic, and an ack for a join is sent after that.
 
+mod asked;
 pub mod command;
 pub mod connect;
 pub mod deliver;
@@ -12,6 +13,7 @@ pub mod inbound;
 pub mod leave;
 pub mod policy;
 pub mod publish;
+pub mod rules;
 mod services;
 mod worker;
 

@@ -34,6 +34,8 @@ pub struct Services {
 pub struct Limits {
     pub rooms_per_socket: usize,
     pub namespaces_per_client: usize,
+    /// Acks one socket may owe.
+    pub pending_acks: usize,
     pub verbs: VerbLimits,
     /// Packets of one client that wait for their turn; beyond it the client is not read from.
     pub waiting_packets: usize,

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::Services;
+use super::asked::Asked;
 use super::policy::Policy;
 use crate::auth::Identity;
 use crate::closing::Closing;
@@ -83,8 +84,10 @@ pub struct SocketState {
     pub partition: Arc<Partition>,
     pub policy: Arc<Policy>,
     pub identity: Option<Arc<Identity>>,
-    /// The payload of its CONNECT.
+    /// The payload of its CONNECT, where the contract says it back.
     pub auth: Option<String>,
+    /// Acks that the client still owes.
+    pub asked: Asked,
 }
 
 impl Worker {
@@ -160,9 +163,9 @@ impl Worker {
         for key in fired.drain(..) {
             let mut clients = self.clients.borrow_mut();
             let Some(client) = clients.get_mut(key) else { continue };
-            // The wheel fires within a tick before the deadline.
-            let due = client.session.due(&client.door.timing, now_ms + Wheel::TICK_MS);
-            let deadline_ms = client.session.deadline_ms();
+            // The wheel fires a little before the deadline.
+            let due = client.session.due(&client.door.timing, now_ms + Wheel::EARLY_MS);
+            let again_ms = client.session.ask_again_ms(&client.door.timing, now_ms);
             drop(clients);
             match due {
                 Due::Wait => {}
@@ -172,7 +175,7 @@ impl Worker {
                     continue;
                 }
             }
-            self.wheel.borrow_mut().insert(key, deadline_ms);
+            self.wheel.borrow_mut().insert(key, again_ms);
         }
     }
 
@@ -201,6 +204,19 @@ impl Worker {
         let settled = rooms.iter().filter(|room| !self.is_unsettled(socket, room));
         let topics: SmallVec<[Topic; 4]> = settled.map(Topic::of).collect();
         self.services.lanes.release(partition, &topics);
+    }
+
+    /// The acks that the client's socket in `namespace` owes, as `look` wants them.
+    pub(super) fn with_asked<T>(
+        &self,
+        key: ClientKey,
+        namespace: &Namespace,
+        look: impl FnOnce(&mut Asked) -> T,
+    ) -> Option<T> {
+        let mut clients = self.clients.borrow_mut();
+        let sockets = &mut clients.get_mut(key)?.sockets;
+        let socket = sockets.iter_mut().find(|socket| socket.partition.namespace == *namespace)?;
+        Some(look(&mut socket.asked))
     }
 
     /// Drops the state of a socket that was dismissed.

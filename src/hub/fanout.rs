@@ -169,7 +169,7 @@ mod tests {
         let delivered = fixture.hub.deliver(&fixture.namespace, target, &frames, false);
         let mut receivers = Vec::new();
         for (index, client) in fixture.clients.iter().enumerate() {
-            if let Some((payload, count)) = fixture.hub.outbox(*client).and_then(|outbox| outbox.take_payload()) {
+            if let Some((payload, count)) = fixture.hub.outbox(*client).and_then(crate::hub::Outbox::take_payload) {
                 assert_eq!((payload.as_ref(), count), (b"4x".as_slice(), 1), "each socket once");
                 receivers.push(index);
             }

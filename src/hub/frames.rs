@@ -87,6 +87,13 @@ impl Frames {
         Arc::new(Self::new(Content::Socket { kind, namespace, id: None, data, attachments, offset }))
     }
 
+    /// An event that asks one socket for an ack. It carries no offset: it is in no log.
+    pub fn request(namespace: Namespace, id: u64, event: Event) -> Arc<Self> {
+        let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+        let (data, attachments) = (event.args, event.attachments);
+        Arc::new(Self::new(Content::Socket { kind, namespace, id: Some(id), data, attachments, offset: None }))
+    }
+
     /// The answer to an event that asked for one; `args` is a JSON array.
     pub fn ack(namespace: Namespace, id: u64, args: String, attachments: SmallVec<[Bytes; 0]>) -> Arc<Self> {
         let kind = if attachments.is_empty() { PacketType::Ack } else { PacketType::BinaryAck };

@@ -23,6 +23,8 @@ pub struct Outbox {
     pub(super) dirty: bool,
     /// The network would not take more; whoever waits for writability flushes, nobody else.
     pub blocked: bool,
+    /// A polling client has a request pending. Without one it is not ready for volatile frames.
+    pub listening: bool,
     closing: Option<Closing>,
 }
 
@@ -52,6 +54,7 @@ impl Outbox {
             encoding,
             dirty: false,
             blocked: false,
+            listening: false,
             closing: None,
         }
     }
@@ -60,19 +63,25 @@ impl Outbox {
         if self.closing.is_some() {
             return Pushed::Dropped;
         }
-        if volatile && self.blocked {
+        if volatile && !self.is_ready() {
             return Pushed::Dropped;
         }
         let length = frames.bytes(self.encoding).len();
         if self.bytes + length > self.bytes_max && self.bytes > 0 {
             self.drop_volatile();
             if self.bytes + length > self.bytes_max {
-                return Pushed::Overflow;
+                // One that may be lost is no reason to close anybody.
+                return if volatile { Pushed::Dropped } else { Pushed::Overflow };
             }
         }
         self.bytes += length;
         self.queue.push_back(Queued { frames: Arc::clone(frames), volatile });
         Pushed::Queued
+    }
+
+    /// Whether a frame queued now would go out at once (Socket.IO documentation, "Volatile events").
+    fn is_ready(&self) -> bool {
+        if self.encoding.is_polling() { self.listening && self.queue.is_empty() } else { !self.blocked }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -205,14 +214,25 @@ mod tests {
 
     #[test]
     fn a_full_outbox_drops_volatile_frames_before_it_gives_up() {
-        let mut outbox = Outbox::new(Encoding::Polling, 10);
+        let mut outbox = Outbox::new(Encoding::WebSocket, 14);
         assert_eq!(outbox.push(&frames("4aaa"), false), Pushed::Queued);
         assert_eq!(outbox.push(&frames("4vvv"), true), Pushed::Queued);
         assert_eq!(outbox.push(&frames("4bbb"), false), Pushed::Queued);
-        assert_eq!(written(&outbox), b"4aaa4bbb");
+        assert_eq!(written(&outbox), b"\x81\x044aaa\x81\x044bbb");
+        assert_eq!(outbox.push(&frames("4www"), true), Pushed::Dropped);
+        assert_eq!(written(&outbox), b"\x81\x044aaa\x81\x044bbb");
         assert_eq!(outbox.push(&frames("4ccc"), false), Pushed::Overflow);
         outbox.blocked = true;
         assert_eq!(outbox.push(&frames("4"), true), Pushed::Dropped);
+    }
+
+    #[test]
+    fn a_polling_client_gets_volatile_frames_only_while_it_polls() {
+        let mut outbox = Outbox::new(Encoding::Polling, 100);
+        assert_eq!(outbox.push(&frames("4v"), true), Pushed::Dropped);
+        outbox.listening = true;
+        assert_eq!(outbox.push(&frames("4v"), true), Pushed::Queued);
+        assert_eq!(outbox.push(&frames("4w"), true), Pushed::Dropped, "the first one uses the poll up");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::ClientKey;
 
 /// A hashed wheel with lazy entries: a client has at most one entry, and when it fires the owner asks the client what is due.
 ///
-/// A deadline fires up to one tick early and not late, since a peer's own timers start later than ours; one beyond the
+/// A deadline fires up to [`Wheel::EARLY_MS`] early and not late, since a peer's own timers start later than ours; one beyond the
 /// wheel's span fires at the span's end and is set again.
 #[derive(Debug)]
 pub struct Wheel {
@@ -17,12 +17,15 @@ impl Wheel {
     /// Resolution in milliseconds.
     pub const TICK_MS: u64 = 10;
 
+    /// One tick because deadlines are rounded down, one because the ticks themselves come anywhere within theirs.
+    pub const EARLY_MS: u64 = 2 * Self::TICK_MS;
+
     pub fn new(now_ms: u64) -> Self {
         Self { buckets: vec![Vec::new(); BUCKETS], tick: now_ms / Self::TICK_MS }
     }
 
     pub fn insert(&mut self, key: ClientKey, deadline_ms: u64) {
-        let due = (deadline_ms / Self::TICK_MS).clamp(self.tick + 1, self.tick + BUCKETS as u64 - 1);
+        let due = (deadline_ms / Self::TICK_MS).saturating_sub(1).clamp(self.tick + 1, self.tick + BUCKETS as u64 - 1);
         self.buckets[bucket(due)].push(key);
     }
 
@@ -57,11 +60,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deadlines_fire_once_and_within_their_tick() {
+    fn deadlines_fire_once_and_not_late() {
         let mut keys = SlotMap::<ClientKey, ()>::with_key();
         let (soon, later, far) = (keys.insert(()), keys.insert(()), keys.insert(()));
         let mut wheel = Wheel::new(0);
-        wheel.insert(soon, 25);
+        wheel.insert(soon, 35);
         wheel.insert(later, 1_000);
         wheel.insert(far, 10_000_000);
         let mut fired = Vec::new();

@@ -1,7 +1,8 @@
 //! The form of a message on a watched channel: one line of text, then the envelope.
 //!
 //! `F1 <epoch> <id> <topic>=<prev>,…` for a stored publication (written by `publish.lua`), `F1 volatile` for one that is not
-//! stored, `F1 canary <number>` for the proof that the connection works. Every topic's channel gets the same message.
+//! stored, `F1 canary <number>` for the proof that the connection works. Every topic's channel gets the same message; where
+//! one that is not stored has several topics, `F1 volatile <token>` lets a node that watches more than one take it once.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -12,7 +13,7 @@ use crate::event::{Epoch, Id, Topic};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Stored { epoch: Epoch, id: Id, topics: SmallVec<[(Topic, Id); 1]>, envelope: Bytes },
-    Volatile(Bytes),
+    Volatile { token: Option<Bytes>, envelope: Bytes },
     Canary(u64),
 }
 
@@ -23,7 +24,10 @@ pub(super) fn parse(message: &Bytes) -> Option<Heard> {
     let envelope = message.slice(end + 1..);
     let mut words = header.split(' ');
     match (words.next()?, words.next(), words.next(), words.next()) {
-        ("volatile", None, None, None) => Some(Heard::Volatile(envelope)),
+        ("volatile", None, None, None) => Some(Heard::Volatile { token: None, envelope }),
+        ("volatile", Some(token), None, None) => {
+            Some(Heard::Volatile { token: Some(message.slice_ref(token.as_bytes())), envelope })
+        }
         ("canary", Some(number), None, None) => Some(Heard::Canary(number.parse().ok()?)),
         (epoch, Some(id), Some(topics), None) => Some(Heard::Stored {
             epoch: Epoch::new(epoch)?,
@@ -35,9 +39,15 @@ pub(super) fn parse(message: &Bytes) -> Option<Heard> {
     }
 }
 
-pub(super) fn volatile(envelope: &[u8]) -> Bytes {
-    let mut message = Vec::with_capacity(VOLATILE.len() + envelope.len());
-    message.extend_from_slice(VOLATILE);
+/// With a `token` that no other publication has, if it goes out on several channels.
+pub(super) fn volatile(token: Option<&str>, envelope: &[u8]) -> Bytes {
+    let mut message = String::from("F1 volatile");
+    if let Some(token) = token {
+        message.push(' ');
+        message.push_str(token);
+    }
+    message.push('\n');
+    let mut message = message.into_bytes();
     message.extend_from_slice(envelope);
     message.into()
 }
@@ -45,8 +55,6 @@ pub(super) fn volatile(envelope: &[u8]) -> Bytes {
 pub(super) fn canary(number: u64) -> String {
     format!("F1 canary {number}\n")
 }
-
-const VOLATILE: &[u8] = b"F1 volatile\n";
 
 /// Far above what a publish to a thousand rooms writes, so that a message without a line is not searched to its end.
 const HEADER_BYTES_MAX: usize = 512 * 1024;
@@ -74,7 +82,10 @@ mod tests {
 
     #[test]
     fn volatile_and_canary_are_read_back_as_written() {
-        assert_eq!(parse(&volatile(b"\n")), Some(Heard::Volatile(Bytes::from_static(b"\n"))));
+        let envelope = Bytes::from_static(b"\n");
+        let heard = |token| Some(Heard::Volatile { token, envelope: envelope.clone() });
+        assert_eq!(parse(&volatile(None, &envelope)), heard(None));
+        assert_eq!(parse(&volatile(Some("n-1"), &envelope)), heard(Some(Bytes::from_static(b"n-1"))));
         assert_eq!(parse(&canary(9).into()), Some(Heard::Canary(9)));
     }
 

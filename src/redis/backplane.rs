@@ -1,5 +1,6 @@
 //! [`RedisBackplane`]: the ports, put together from the parts of this room.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -112,6 +113,7 @@ async fn assemble(
         counters: counters.clone(),
         canaries: canaries.clone(),
         nonce: options.node.to_string(),
+        volatiles: AtomicU64::new(0),
         waiting: OnceCell::new(),
     };
     let arrivals = Mutex::new(Some(receiver));

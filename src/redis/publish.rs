@@ -1,6 +1,7 @@
 //! The publish path: bounds, the function call, and what its answer means.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,8 +29,10 @@ pub(super) struct Publisher {
     pub(super) limits: backplane::Options,
     pub(super) counters: Arc<Counters>,
     pub(super) canaries: Arc<Canaries>,
-    /// Makes the epochs of this node's partitions unlike all others.
+    /// Makes the epochs of this node's partitions unlike all others, and the tokens of its volatile publications.
     pub(super) nonce: String,
+    /// Volatile publications of several topics so far.
+    pub(super) volatiles: AtomicU64,
     pub(super) under_way: Semaphore,
     pub(super) bytes_under_way: Semaphore,
     /// WAIT holds up whatever comes after it on its connection, so those publishes have their own.
@@ -64,7 +67,8 @@ impl Publisher {
 
     async fn announce(&self, request: &PublishRequest) -> Result<Receipt, PublishError> {
         let client = self.client.with_options(&options(self.deadline()));
-        let message = announcement::volatile(&request.envelope);
+        let token = (request.topics.len() > 1).then(|| self.volatile_token());
+        let message = announcement::volatile(token.as_deref(), &request.envelope);
         let sent = request.topics.iter().map(|topic| {
             let channel = self.keys.channel(&request.partition, topic);
             let slot = redis_keyslot(channel.as_bytes());
@@ -76,6 +80,11 @@ impl Publisher {
         futures::future::try_join_all(sent).await.map_err(|error| unavailable(&error, self.deadline()))?;
         self.canaries.command_succeeded();
         Ok(Receipt { position: None, duplicate: false, replicas: None })
+    }
+
+    /// Unlike any other of any node.
+    fn volatile_token(&self) -> String {
+        format!("{}-{}", self.nonce, self.volatiles.fetch_add(1, Ordering::Relaxed))
     }
 
     async fn store(&self, request: &PublishRequest) -> Result<Receipt, PublishError> {

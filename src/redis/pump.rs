@@ -2,9 +2,10 @@
 //! channel, which drops what is not taken in time, is always empty; what the lanes do not take in time is dropped here, and
 //! they are told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use fred::clients::Client;
 use fred::interfaces::EventInterface as _;
 use fred::types::Message;
@@ -69,6 +70,7 @@ impl Pump {
     /// An owed interruption goes first as soon as there is room; messages are taken in any case.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut messages = self.client.message_rx();
+        let mut tokens = Tokens::default();
         loop {
             let owed = self.interrupts.is_owed();
             let message = tokio::select! {
@@ -85,7 +87,7 @@ impl Pump {
                 () = self.interrupts.changed() => continue,
             };
             match message {
-                Ok(message) => self.hand_over(message),
+                Ok(message) => self.hand_over(message, &mut tokens),
                 Err(RecvError::Lagged(number)) => {
                     self.counters.lagged.add(number);
                     self.interrupts.owe();
@@ -99,7 +101,7 @@ impl Pump {
         }
     }
 
-    fn hand_over(&self, message: Message) {
+    fn hand_over(&self, message: Message, tokens: &mut Tokens) {
         let Some(bytes) = message.value.into_bytes() else { return };
         let heard = announcement::parse(&bytes);
         if matches!(heard, Some(Heard::Canary(_))) {
@@ -111,7 +113,8 @@ impl Pump {
             Some(Heard::Stored { epoch, id, topics, envelope }) => {
                 Arrival::Sequenced(Announcement { partition, epoch, id, topics, envelope })
             }
-            Some(Heard::Volatile(envelope)) => Arrival::Volatile { partition, envelope },
+            Some(Heard::Volatile { token: Some(token), .. }) if !tokens.insert(&token) => return,
+            Some(Heard::Volatile { token: _, envelope }) => Arrival::Volatile { partition, envelope },
             Some(Heard::Canary(_)) | None => {
                 self.counters.unreadable.add(1);
                 Arrival::Unreadable
@@ -126,3 +129,31 @@ impl Pump {
         }
     }
 }
+
+/// Tokens of the volatile publications heard lately: the copies of one, one for each of its channels, come close together.
+#[derive(Default)]
+struct Tokens {
+    known: HashSet<Bytes>,
+    order: VecDeque<Bytes>,
+}
+
+impl Tokens {
+    /// `false` if it is known.
+    fn insert(&mut self, token: &[u8]) -> bool {
+        // A copy, so that no message is kept alive by its token.
+        let token = Bytes::copy_from_slice(token);
+        if !self.known.insert(token.clone()) {
+            return false;
+        }
+        self.order.push_back(token);
+        if self.order.len() > TOKENS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Far more than are under way at once.
+const TOKENS_MAX: usize = 4_096;

@@ -22,6 +22,9 @@ pub(super) enum Heartbeat {
     },
 }
 
+/// How late a ping may be sent at the cost of the client's time to answer.
+const LATE_MS: u64 = 50;
+
 impl Heartbeat {
     pub fn start(timing: &Timing, now_ms: u64) -> Self {
         Self::PingAt(now_ms + timing.ping_interval_ms)
@@ -45,7 +48,10 @@ impl Heartbeat {
     pub fn due(&mut self, timing: &Timing, now_ms: u64) -> Due {
         match *self {
             Self::PingAt(at_ms) if now_ms >= at_ms => {
-                *self = Self::Waiting { until_ms: now_ms + timing.ping_timeout_ms, extended: false };
+                // Counted from when the ping was due, so that timers do not add up; a process that stood still gives its
+                // clients their whole time.
+                let sent_ms = at_ms.max(now_ms.saturating_sub(LATE_MS));
+                *self = Self::Waiting { until_ms: sent_ms + timing.ping_timeout_ms, extended: false };
                 Due::Ping
             }
             Self::Waiting { until_ms, .. } if now_ms >= until_ms => Due::Close(Closing::PingTimeout),

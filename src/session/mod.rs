@@ -89,8 +89,45 @@ impl Session {
         self.heartbeat.due(timing, now_ms)
     }
 
-    /// When [`Session::due`] is to be asked next.
+    /// When [`Session::due`] has something at the earliest, as things stand.
     pub fn deadline_ms(&self) -> u64 {
         self.heartbeat.deadline_ms().min(self.connect_by_ms.unwrap_or(u64::MAX))
+    }
+
+    /// When [`Session::due`] is to be asked next after it was asked at `now_ms`. A pong that comes in between makes the next
+    /// ping due an interval after it, which may be before the timeout that is waited for now.
+    pub fn ask_again_ms(&self, timing: &Timing, now_ms: u64) -> u64 {
+        self.deadline_ms().min(now_ms + timing.ping_interval_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_longer_than_the_interval_does_not_hold_up_the_next_ping() {
+        let timing = Timing { ping_interval_ms: 25_000, ping_timeout_ms: 60_000, connect_timeout_ms: 45_000 };
+        let mut session = Session::open(&timing, 0);
+        session.joined();
+        assert_eq!(session.due(&timing, 25_000), Due::Ping);
+        assert_eq!(session.ask_again_ms(&timing, 25_000), 50_000);
+        session.heartbeat.pong(&timing, 25_010);
+        assert_eq!(session.due(&timing, 50_000), Due::Wait);
+        assert_eq!(session.ask_again_ms(&timing, 50_000), 50_010);
+        assert_eq!(session.due(&timing, 50_010), Due::Ping);
+    }
+
+    #[test]
+    fn a_client_that_never_answers_is_asked_about_until_its_timeout() {
+        let timing = Timing { ping_interval_ms: 25_000, ping_timeout_ms: 60_000, connect_timeout_ms: 45_000 };
+        let mut session = Session::open(&timing, 0);
+        session.joined();
+        assert_eq!(session.due(&timing, 25_000), Due::Ping);
+        for now_ms in [50_000, 75_000] {
+            assert_eq!(session.due(&timing, now_ms), Due::Wait);
+        }
+        assert_eq!(session.ask_again_ms(&timing, 75_000), 85_000);
+        assert_eq!(session.due(&timing, 85_000), Due::Close(Closing::PingTimeout));
     }
 }

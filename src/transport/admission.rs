@@ -40,6 +40,8 @@ pub(super) enum Admitted<'q> {
     Post(&'q str),
     /// A WebSocket for a session that polls.
     Upgrade(&'q str),
+    /// Refused in this way if the session exists; otherwise that is what is wrong.
+    Wrong(&'q str, Refusal),
 }
 
 /// Whether the session exists and fits is checked by the worker that owns it.
@@ -73,14 +75,13 @@ pub(super) fn admit<'q>(
         }
         return Ok(if websocket { Admitted::OpenWebSocket } else { Admitted::OpenPolling });
     };
-    if !revision {
-        return Err(protocol(HandshakeError::BadRequest));
-    }
-    match (websocket, upgrades) {
-        (true, true) => Ok(Admitted::Upgrade(sid)),
-        (true, false) | (false, true) => Err(protocol(HandshakeError::BadRequest)),
-        (false, false) if method == Method::GET => Ok(Admitted::Poll(sid)),
-        (false, false) if method == Method::POST => Ok(Admitted::Post(sid)),
-        (false, false) => Err(Refusal::Method),
-    }
+    let bad_request = Admitted::Wrong(sid, protocol(HandshakeError::BadRequest));
+    Ok(match (websocket, upgrades) {
+        _ if !revision => bad_request,
+        (true, true) => Admitted::Upgrade(sid),
+        (true, false) | (false, true) => bad_request,
+        (false, false) if method == Method::GET => Admitted::Poll(sid),
+        (false, false) if method == Method::POST => Admitted::Post(sid),
+        (false, false) => Admitted::Wrong(sid, Refusal::Method),
+    })
 }

@@ -77,6 +77,9 @@ const SLICES: usize = 64;
 /// How long an undelivered last packet is kept for a polling client, as in the reference.
 const FAREWELL_MS: u64 = 30_000;
 
+/// How long requests of one client may overtake each other on their way here.
+const CROSSING_MS: u64 = 100;
+
 /// Farewells kept at once, and the bytes of one; beyond either clients learn of their end by the session being unknown.
 const FAREWELLS_MAX: usize = 4_096;
 const FAREWELL_BYTES_MAX: usize = 16 * 1024;
@@ -132,6 +135,7 @@ impl Local {
         if polling.poll.as_ref().is_none_or(oneshot::Sender::is_closed) {
             return;
         }
+        outbox.listening = false;
         if let (Some(poll), Some((payload, _))) = (polling.poll.take(), outbox.take_payload()) {
             self.worker.services.meters.sent_bytes.increment(payload.len() as u64);
             let _ = poll.send(payload);
@@ -245,11 +249,17 @@ impl Local {
 
     /// Begins with a noop where nothing was queued, as in the reference.
     fn keep_farewell(&self, id: Option<&SessionId>, rest: Option<Bytes>, reason: Closing) {
-        let payload = last_payload(rest.or(Some(Bytes::from_static(engine::NOOP.as_bytes()))), reason);
+        let noop = || Bytes::from_static(engine::NOOP.as_bytes());
+        let (payload, kept_ms) = if reason == Closing::TransportClose {
+            // A poll sent before the client's close may arrive after it, on another connection.
+            (noop(), CROSSING_MS)
+        } else {
+            (last_payload(rest.or_else(|| Some(noop())), reason), FAREWELL_MS)
+        };
         let mut farewells = self.farewells.borrow_mut();
         let fits = farewells.len() < FAREWELLS_MAX && payload.len() <= FAREWELL_BYTES_MAX;
-        if let Some(id) = id.filter(|_| fits && has_farewell(reason)) {
-            let until_ms = self.worker.services.clock.now_ms() + FAREWELL_MS;
+        if let Some(id) = id.filter(|_| fits && (has_farewell(reason) || reason == Closing::TransportClose)) {
+            let until_ms = self.worker.services.clock.now_ms() + kept_ms;
             farewells.insert(id.clone(), (payload, until_ms));
         }
     }

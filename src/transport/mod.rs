@@ -5,6 +5,7 @@
 //! Invariant: a connection lives and dies on the worker that owns its session; others only send that worker a message.
 
 mod admission;
+mod compress;
 mod links;
 mod mailbox;
 mod options;

@@ -33,6 +33,7 @@ pub struct Listener {
     pub upgrade_timeout_ms: u64,
     pub door: Arc<Door>,
     pub origins: Arc<OriginPolicy>,
-    /// A WebSocket from an origin that is not allowed is refused; polling is protected by the browser alone.
+    /// A WebSocket from an origin that is not allowed is refused; polling is protected by the browser alone, but
+    /// where only pages of this machine may come in.
     pub check_websocket_origin: bool,
 }

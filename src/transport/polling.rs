@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
+use super::compress::gzip;
 use super::links::{Link, Local, Polling, has_farewell};
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply, ok};
@@ -49,8 +50,18 @@ pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool)
     })
 }
 
+/// A request that asks for something no session gives: `refusal` if there is such a session.
+pub(super) async fn wrong(entrance: &Entrance, sid: &str, refusal: Refusal) -> Refusal {
+    let sid = sid.to_owned();
+    let Ok(owner) = Owner::of(&entrance.local, &sid) else { return UNKNOWN };
+    match owner.ask(move |local| local.find(&sid).is_some()).await {
+        Ok(true) => refusal,
+        Ok(false) | Err(_) => UNKNOWN,
+    }
+}
+
 /// GET: waits for packets.
-pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusal> {
+pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) -> Result<Reply, Refusal> {
     let sid = sid.to_owned();
     let owner = Owner::of(&entrance.local, &sid)?;
     let waiting = {
@@ -61,13 +72,25 @@ pub(super) async fn poll(entrance: &Entrance, sid: &str) -> Result<Reply, Refusa
     let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
     let payload = waiting.await;
     abandoned.disarm();
-    Ok(ok("text/plain; charset=UTF-8", payload.map_err(|_| UNKNOWN)?))
+    let payload = payload.map_err(|_| UNKNOWN)?;
+    match gzip_accepted.then(|| gzip(&payload)).flatten() {
+        Some(packed) => {
+            let mut reply = ok("text/plain; charset=UTF-8", packed);
+            reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            reply.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            Ok(reply)
+        }
+        None => Ok(ok("text/plain; charset=UTF-8", payload)),
+    }
 }
 
 fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, Refusal> {
     let (sender, receiver) = oneshot::channel();
     let Some(key) = local.find(sid) else {
-        let (payload, _) = local.farewells.borrow_mut().remove(sid).ok_or(UNKNOWN)?;
+        let (payload, until_ms) = local.farewells.borrow_mut().remove(sid).ok_or(UNKNOWN)?;
+        if until_ms <= local.worker.services.clock.now_ms() {
+            return Err(UNKNOWN);
+        }
         let _ = sender.send(payload);
         return Ok(receiver);
     };
@@ -80,6 +103,9 @@ fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, 
         return Err(Refusal::Overlap);
     }
     polling.poll = Some(sender);
+    if let Some(outbox) = local.worker.hub.borrow_mut().outbox(key) {
+        outbox.listening = true;
+    }
     local.answer_poll(key, polling);
     Ok(receiver)
 }
@@ -143,37 +169,38 @@ fn begin_post(local: &Rc<Local>, sid: &str, binary: bool) -> Result<(), Refusal>
 fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Receiver<()> {
     let (taken, wait) = oneshot::channel();
     let Some(key) = local.find(sid) else { return wait };
-    if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
-        polling.posting = false;
-    }
-    let Some(body) = body else { return wait };
-    local.worker.services.meters.received_bytes.increment(body.len() as u64);
-    if let Err(reason) = take_payload(local, key, &body) {
-        // What came before the fault is still worked through, while further requests find no session already.
-        if !has_farewell(reason) {
-            local.sessions.borrow_mut().remove(sid);
+    let (local, sid) = (Rc::clone(local), sid.to_owned());
+    let tasks = local.worker.services.tasks.clone();
+    tasks.spawn_local(async move {
+        let outcome = match body {
+            Some(body) => take_payload(&local, key, &body).await,
+            None => Ok(()),
+        };
+        if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
+            polling.posting = false;
         }
-        inbound::end(&local.worker, key, reason);
-        return wait;
-    }
-    if inbound::congestion(&local.worker, key).is_some() {
-        let local = Rc::clone(local);
-        let worker = Rc::clone(&local.worker);
-        worker.services.tasks.spawn_local(async move {
-            while let Some(relief) = inbound::congestion(&local.worker, key) {
-                relief.notified().await;
+        if let Err(reason) = outcome {
+            // What came before the fault is still worked through, while further requests find no session already.
+            if !has_farewell(reason) {
+                local.sessions.borrow_mut().remove(&*sid);
             }
-            let _ = taken.send(());
-        });
-    }
+            inbound::end(&local.worker, key, reason);
+        }
+        let _ = taken.send(());
+    });
     wait
 }
 
-/// Packets before a faulty one count.
-fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<(), Closing> {
+/// Packets before a faulty one count. A body of many small ones is taken in as fast as they are worked through, since each
+/// takes far more room than it took in the body.
+async fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<(), Closing> {
+    local.worker.services.meters.received_bytes.increment(body.len() as u64);
     let body = std::str::from_utf8(body).map_err(|_| Closing::EngineParseError)?;
     for packet in engine::decode_payload(body) {
         inbound::receive(&local.worker, key, packet.map_err(|_| Closing::EngineParseError)?)?;
+        while let Some(relief) = inbound::congestion(&local.worker, key) {
+            relief.notified().await;
+        }
     }
     Ok(())
 }

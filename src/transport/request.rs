@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::admission::{Admitted, Query, admit};
+use super::compress::accepts_gzip;
 use super::links::Local;
 use super::options::Listener;
 use super::refusal::Refusal;
@@ -56,14 +57,16 @@ pub(super) async fn serve(entrance: Rc<Entrance>, request: Request<Incoming>) ->
 
 async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allowed: bool) -> Reply {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let upgrades = request.headers().contains_key(http::header::UPGRADE);
+    // Any other upgrade, such as the `h2c` that some HTTP clients offer with every request, is passed over (RFC 9110, 7.8).
+    let upgrades = request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let meters = &entrance.local.worker.services.meters;
     let refused = |refusal: Refusal| {
         meters.refused(refusal.name());
         if upgrades { refusal.upgrade_reply() } else { refusal.reply() }
     };
     let listener = &entrance.listener;
-    if upgrades && listener.check_websocket_origin && !origin_allowed {
+    let checked = listener.origins.is_for_this_machine() || upgrades && listener.check_websocket_origin;
+    if checked && !origin_allowed {
         return refused(Refusal::Origin);
     }
     let admitted = match admit(listener, request.method(), request.headers(), &query, upgrades) {
@@ -73,12 +76,13 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allo
     let handshake = || handshake(entrance, request.headers());
     let outcome = match admitted {
         Admitted::OpenPolling => polling::open(entrance, handshake()),
-        Admitted::Poll(sid) => polling::poll(entrance, sid).await,
+        Admitted::Poll(sid) => polling::poll(entrance, sid, accepts_gzip(request.headers())).await,
         Admitted::Post(sid) => polling::post(entrance, sid, request).await,
         Admitted::OpenWebSocket => {
             let handshake = handshake();
             websocket::open(entrance, request, handshake)
         }
+        Admitted::Wrong(sid, refusal) => Err(polling::wrong(entrance, sid, refusal).await),
         Admitted::Upgrade(sid) => upgrade::probe(entrance, sid, request).await,
     };
     outcome.unwrap_or_else(refused)

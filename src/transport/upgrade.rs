@@ -109,6 +109,8 @@ impl Attempt {
     async fn watch(&self, local: &Rc<Local>, key: ClientKey, io: &TcpStream, reader: &mut Reader) -> Option<Vec<u8>> {
         let mut probed = false;
         let mut pending = self.leftover.to_vec();
+        // As in `turn_away`: from here on the answer to the probe is written by trying.
+        io.writable().await.ok()?;
         loop {
             match step(reader, &self.limits, &mut pending, io, &mut probed) {
                 ControlFlow::Break(rest) => return rest,
@@ -137,7 +139,10 @@ impl Attempt {
 
 /// Closes a WebSocket that came to nothing, so that the client sees the close frame and not a reset connection.
 async fn turn_away(io: TcpStream) {
-    let _ = io.try_write(&close_frame(None, ""));
+    // A connection that has just come to this worker is not known to be writable yet, and trying alone does not ask.
+    if matches!(tokio::time::timeout(RELEASE, io.writable()).await, Ok(Ok(()))) {
+        let _ = io.try_write(&close_frame(None, ""));
+    }
     let _ = socket2::SockRef::from(&io).shutdown(std::net::Shutdown::Write);
     linger(&io).await;
 }
@@ -156,7 +161,8 @@ fn step(
         match reader.next(&mut input, limits) {
             Ok(None) => return ControlFlow::Continue(()),
             Ok(Some(Message::Text(text))) if text == engine::PROBE_PING => {
-                if io.try_write(&text_frame(engine::PROBE_PONG)).is_err() {
+                let frame = text_frame(engine::PROBE_PONG);
+                if !io.try_write(&frame).is_ok_and(|written| written == frame.len()) {
                     return ControlFlow::Break(None);
                 }
                 *probed = true;
@@ -165,7 +171,10 @@ fn step(
                 return ControlFlow::Break(Some(input.rest().to_vec()));
             }
             Ok(Some(Message::Ping(payload))) => {
-                let _ = io.try_write(&pong_frame(payload));
+                let frame = pong_frame(payload);
+                if io.try_write(&frame).is_ok_and(|written| written < frame.len()) {
+                    return ControlFlow::Break(None);
+                }
             }
             Ok(Some(Message::Pong(_))) => {}
             Ok(Some(Message::Text(_) | Message::Binary(_) | Message::Close(..))) | Err(_) => {
@@ -180,6 +189,9 @@ fn release_poll(local: &Local, key: ClientKey) {
     if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
         local.answer_poll(key, polling);
         if let Some(poll) = polling.poll.take() {
+            if let Some(outbox) = local.worker.hub.borrow_mut().outbox(key) {
+                outbox.listening = false;
+            }
             let _ = poll.send(Bytes::from_static(engine::NOOP.as_bytes()));
         }
     }

@@ -157,7 +157,11 @@ fn pong(local: &Local, key: ClientKey, wire: &Wire, payload: &[u8]) {
     let idle = local.worker.hub.borrow_mut().outbox(key).is_some_and(|outbox| outbox.is_empty());
     // A peer that floods pings without reading gets fewer pongs (RFC 6455, section 5.5.3, allows that).
     if idle {
-        let _ = wire.io.try_write(&pong_frame(payload));
+        let frame = pong_frame(payload);
+        // What follows half a frame would be read as the rest of it.
+        if wire.io.try_write(&frame).is_ok_and(|written| written < frame.len()) {
+            local.worker.close(key, Closing::TransportError);
+        }
     }
 }
 

@@ -286,11 +286,11 @@ fn drain(local: &Rc<Local>, window: Duration) {
             }
             tokio::time::sleep(DRAIN_TICK).await;
         }
-        // Those that came in between.
-        for key in local.worker.hub.borrow().client_keys() {
-            local.worker.hub.borrow_mut().close(key, Closing::Drain);
+        // Those that came in between, and those whose network has not taken the last of it.
+        let rest = local.worker.hub.borrow().client_keys();
+        for key in rest {
+            local.worker.close(key, Closing::Drain);
         }
-        local.worker.flush.notify_one();
     });
 }
 

@@ -20,7 +20,7 @@ export function exchange(base, { method = "GET", path, headers = {}, body }) {
   }));
 }
 
-/// A GET whose request is on the network when this resolves: `answer` is its response, `drop()` lets the client vanish.
+/// A GET that the server has taken in when this resolves: `answer` is its response, `drop()` lets the client vanish.
 export async function pendingGet(base, path) {
   const outgoing = http.get(new URL(base), { path, agent: false });
   const answer = new Promise((resolve, reject) => {
@@ -33,7 +33,14 @@ export async function pendingGet(base, path) {
   });
   answer.catch(() => {});
   await new Promise((resolve) => outgoing.once("finish", resolve));
-  return { answer: within(`answer to GET ${path}`, answer), drop: () => outgoing.destroy() };
+  await settle(base);
+  return { answer: () => within(`answer to GET ${path}`, answer), drop: () => outgoing.destroy() };
+}
+
+/// Round trips on connections of their own, so many that each worker has surely answered one: what was sent before them
+/// on another connection has been taken in.
+export async function settle(base) {
+  for (let round = 0; round < 8; round += 1) await exchange(base, { path: "/socket.io/?EIO=4&transport=none" });
 }
 
 /// A bare TCP connection: `send` bytes, and what has come back when the server hung up.

@@ -39,6 +39,7 @@ macro_rules! suite {
             publishing: refuses_a_key_for_another_publication,
             publishing: lets_one_of_a_hundred_equal_publishes_through,
             publishing: does_not_store_what_is_volatile,
+            publishing: brings_a_node_one_copy_of_what_is_volatile_however_many_of_its_topics_it_watches,
             publishing: tells_when_fewer_replicas_confirm_than_asked,
             reading: trims_by_entries_and_still_tells_the_head,
             reading: trims_by_bytes,

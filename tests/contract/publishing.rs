@@ -92,6 +92,25 @@ pub async fn does_not_store_what_is_volatile(fixture: &impl Fixture) {
     assert_eq!(heads.topics, vec![Id::ZERO]);
 }
 
+pub async fn brings_a_node_one_copy_of_what_is_volatile_however_many_of_its_topics_it_watches(fixture: &impl Fixture) {
+    let nodes = fixture.nodes(Options::default()).await;
+    let (partition, topics) = (partition(), [room("a"), room("b"), room("c")]);
+    let mut ears = [Ear::of(&nodes.first), Ear::of(&nodes.second)];
+    nodes.first.watch(&partition, &topics).await.unwrap();
+    nodes.second.watch(&partition, &topics[1..]).await.unwrap();
+    for text in ["one", "two"] {
+        nodes.first.publish(PublishRequest { volatile: true, ..request(&partition, &topics, text) }).await.unwrap();
+    }
+    let last = publish(&nodes.first, &partition, &topics, "last").await;
+    for ear in &mut ears {
+        for text in ["one", "two"] {
+            let Arrival::Volatile { envelope, .. } = ear.any().await else { panic!("a volatile arrival") };
+            assert_eq!(envelope, text.as_bytes());
+        }
+        assert_eq!(ear.next().await.id, last);
+    }
+}
+
 pub async fn tells_when_fewer_replicas_confirm_than_asked(fixture: &impl Fixture) {
     let node = fixture.nodes(Options { deadline_ms: 500, ..Options::default() }).await.first;
     let (partition, a) = (partition(), room("a"));

@@ -40,6 +40,36 @@ async fn tls_is_spoken_with_an_authority_of_ones_own_and_with_no_other() {
     let directory = std::env::temp_dir().join(format!("fanfare-tls-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let file = |name: &str| directory.join(name).to_string_lossy().into_owned();
+    make_certificates(&file);
+    let port = free_port();
+    let tls = [
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &file("server.pem"),
+        "--tls-key-file",
+        &file("server.key"),
+        "--tls-ca-cert-file",
+        &file("ca.pem"),
+        "--tls-auth-clients",
+        "no",
+    ];
+    let server = Server::with(&tls);
+    let mut settings = options(&format!("rediss://localhost:{port}"));
+    settings.ca_file = Some(file("ca.pem").into());
+    let mut node = Node::with(settings.clone(), backplane::Options::default()).await;
+    node.watch(&[room("a")]).await;
+    let id = node.publish(&room("a"), "x").await;
+    assert_eq!(node.announcement().await.id, id);
+    settings.ca_file = Some(file("other.pem").into());
+    let (tracker, stop) = Default::default();
+    assert!(fanfare::redis::connect(settings, backplane::Options::default(), &tracker, &stop).await.is_err());
+    drop(server);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Two authorities, `ca` and `other`, and a certificate for `server` signed by the first.
+fn make_certificates(file: &dyn Fn(&str) -> String) {
     let openssl = |args: &[&str]| {
         let output =
             Command::new("openssl").args(args).output().expect("openssl is installed (apt-get install openssl)");
@@ -93,31 +123,6 @@ async fn tls_is_spoken_with_an_authority_of_ones_own_and_with_no_other() {
         "-out",
         &file("server.pem"),
     ]);
-    let port = free_port();
-    let tls = [
-        "--tls-port",
-        &port.to_string(),
-        "--tls-cert-file",
-        &file("server.pem"),
-        "--tls-key-file",
-        &file("server.key"),
-        "--tls-ca-cert-file",
-        &file("ca.pem"),
-        "--tls-auth-clients",
-        "no",
-    ];
-    let server = Server::with(&tls);
-    let mut settings = options(&format!("rediss://localhost:{port}"));
-    settings.ca_file = Some(file("ca.pem").into());
-    let mut node = Node::with(settings.clone(), backplane::Options::default()).await;
-    node.watch(&[room("a")]).await;
-    let id = node.publish(&room("a"), "x").await;
-    assert_eq!(node.announcement().await.id, id);
-    settings.ca_file = Some(file("other.pem").into());
-    let (tracker, stop) = Default::default();
-    assert!(fanfare::redis::connect(settings, backplane::Options::default(), &tracker, &stop).await.is_err());
-    drop(server);
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[tokio::test]

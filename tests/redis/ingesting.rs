@@ -2,8 +2,9 @@
 
 use fanfare::backplane::{Fence, Ingest as _, PublishError, PublishRequest};
 use fanfare::event::Topic;
+use fanfare::redis::{OutsideError, append_to_inbox};
 
-use super::node::{Node, until};
+use super::node::{Node, options, until};
 use super::server::Server;
 
 const INBOX: &str = "fanfare:{default/}:inbox";
@@ -119,4 +120,21 @@ async fn foreign_channels_and_patterns_are_heard_from_the_confirmation_on() {
     assert_eq!(foreign.recv().await.unwrap().payload.as_ref(), b"3");
     node.redis.unlisten(&channels, &patterns).await;
     until("nobody listens", || server.ask(&["PUBLISH", "plain", "4"]).number() == 0).await;
+}
+
+#[tokio::test]
+async fn what_the_command_line_appends_waits_for_the_leader() {
+    let mut server = Server::start();
+    let node = Node::on(&server.url()).await;
+    let fields = [("event", "news"), ("data", r#"{"a":1}"#), ("room", "kitchen")];
+    let id = append_to_inbox(&options(&server.url()), &node.partition, &fields).await.unwrap();
+
+    let entries = node.redis.inbox(&node.partition, 10).await.unwrap();
+    let read: Vec<_> = entries[0].fields.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+    let written: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    assert_eq!((entries[0].id.as_str(), read), (id.as_str(), written));
+
+    server.stop();
+    let outcome = append_to_inbox(&options(&server.url()), &node.partition, &fields).await;
+    assert!(matches!(outcome, Err(OutsideError::Connect(_))), "{outcome:?}");
 }

@@ -1,7 +1,5 @@
 //! Documents that have to be there and in step, and what must stand nowhere.
 
-use std::collections::BTreeSet;
-
 use crate::links::targets;
 use crate::tree::{Tree, code, finding};
 
@@ -14,8 +12,11 @@ const DOCUMENTS: &[&str] = &[
     "docs/architecture.md",
     "docs/configuration.md",
     "docs/contract.md",
+    "docs/errors.md",
     "docs/guarantees.md",
     "docs/metrics.md",
+    "docs/monitoring.md",
+    "docs/operations.md",
     "docs/publishers.md",
     "docs/security.md",
 ];
@@ -23,35 +24,6 @@ const DOCUMENTS: &[&str] = &[
 pub fn missing(tree: &Tree) -> Vec<String> {
     let missing = DOCUMENTS.iter().filter(|path| !tree.paths.contains(**path));
     missing.map(|path| format!("{path}: is not there; write it")).collect()
-}
-
-/// Every metric stands in `docs/metrics.md`, and nothing else does.
-pub fn metrics(tree: &Tree) -> Vec<String> {
-    let text = |path: &str| tree.files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
-    let known = names(text("src/meters.rs"), "(\"");
-    let told = names(text("docs/metrics.md"), "| `");
-    let untold = known.difference(&told).map(|name| format!("docs/metrics.md: `{name}` is missing; describe it"));
-    let gone = told.difference(&known).map(|name| format!("docs/metrics.md: `{name}` does not exist; take it out"));
-    let mut findings: Vec<String> = untold.chain(gone).collect();
-    for file in tree.rust("src/") {
-        let shipped = tree.shipped(file).lines().count();
-        let lines: Vec<&str> = file.text.lines().take(shipped).collect();
-        for (number, line) in lines.iter().enumerate() {
-            for name in names(line, "!(\"").difference(&known) {
-                let cure = "list it in METRICS with kind, unit and meaning";
-                findings.push(finding(file, number + 1, &format!("metric `{name}` is not described"), cure));
-            }
-        }
-    }
-    findings
-}
-
-/// Names of metrics that stand right behind `before`.
-fn names(text: &str, before: &str) -> BTreeSet<String> {
-    let mut compact = text.replace("(\n        \"", "(\"");
-    compact = compact.replace("(\n            \"", "(\"");
-    let after = compact.split(before).skip(1).filter(|rest| rest.starts_with("fanfare_"));
-    after.map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()).collect()
 }
 
 /// Each decision is told where people look for the reasons.
@@ -65,6 +37,43 @@ pub fn decisions(tree: &Tree) -> Vec<String> {
     lonely
         .map(|path| format!("docs/{path}: docs/architecture.md does not link it; add it to the list of decisions"))
         .collect()
+}
+
+/// Files and functions that the map and the decisions name in code quotes exist.
+pub fn names(tree: &Tree) -> Vec<String> {
+    let source: Vec<String> = tree.rust("src/").map(|file| code(&file.text)).collect();
+    let mut findings = Vec::new();
+    let maps = |path: &str| path == "docs/architecture.md" || path.starts_with("docs/decisions/");
+    for file in tree.files.iter().filter(|file| maps(&file.path)) {
+        for (number, line) in file.text.lines().enumerate() {
+            for name in line.split('`').skip(1).step_by(2) {
+                let named = name.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "rs" | "lua"));
+                let missing = if named {
+                    !tree.paths.iter().any(|path| *path == name || path.ends_with(&format!("/{name}")))
+                } else {
+                    name.contains("::") && !is_defined(&source, name)
+                };
+                if missing {
+                    let cure = "name what there is now";
+                    findings.push(finding(file, number + 1, &format!("`{name}` does not exist"), cure));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Whether the last part of a path is a function, a type or a variant somewhere.
+fn is_defined(source: &[String], path: &str) -> bool {
+    let last = path.split("::").last().unwrap_or_default();
+    let last: String = last.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let upper = last.starts_with(char::is_uppercase);
+    let words = if upper {
+        [format!("enum {last}"), format!("struct {last}"), format!("    {last}")]
+    } else {
+        [format!("fn {last}("), format!("fn {last}<"), format!("pub {last}:")]
+    };
+    source.iter().any(|code| words.iter().any(|word| code.contains(word.as_str())))
 }
 
 /// Folders of somebody's machine, and addresses of registries, which differ from place to place. In two parts, so that

@@ -25,11 +25,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("arc_swap", &["auth"]),
     ("axum", &["transport", "api", "admin", "app"]),
     ("clap", &["app", "main"]),
+    ("flate2", &["transport"]),
     ("form_urlencoded", &["transport", "admin"]),
     ("fred", &["redis"]),
     ("getrandom", &["flows", "memory"]),
     ("http", &["protocol", "transport", "api", "admin", "upstream"]),
     ("http_body_util", &["transport", "api"]),
+    ("flate2", &["transport"]),
     ("hyper", &["transport"]),
     ("hyper_util", &["transport"]),
     // `protocol` writes the timestamps of msgpack as JavaScript would, `app` those of `fanfare tail`.

@@ -108,7 +108,6 @@ pub fn code(source: &str) -> String {
         } else {
             out.extend(bytes[at..at + length].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
             at += length;
-            // An empty text is left where one was, so that calls keep their form.
         }
         while at < bytes.len() && !source.is_char_boundary(at) {
             out.push(b' ');
@@ -130,17 +129,17 @@ fn blank(rest: &str) -> usize {
         return closing_quote(rest);
     }
     for raw in ["r#\"", "r##\"", "r\""] {
-        if rest.starts_with(raw) {
+        if let Some(inner) = rest.strip_prefix(raw) {
             let end = format!("\"{}", "#".repeat(raw.len() - 2));
-            return rest[raw.len()..].find(&end).map_or(rest.len(), |found| raw.len() + found + end.len());
+            return inner.find(&end).map_or(rest.len(), |found| raw.len() + found + end.len());
         }
     }
     let mut characters = rest.chars();
     match (characters.next(), characters.next(), characters.next()) {
-        (Some('\''), Some('\\'), _) => rest[2..].chars().next().map_or(0, |escaped| {
+        (Some('\''), Some('\\'), Some(escaped)) => {
             let from = 2 + escaped.len_utf8();
-            rest[from..].find('\'').map_or(0, |end| from + end + 1)
-        }),
+            rest.get(from..).and_then(|rest| rest.find('\'')).map_or(0, |end| from + end + 1)
+        }
         (Some('\''), Some(one), Some('\'')) => 2 + one.len_utf8(),
         _ => 0,
     }

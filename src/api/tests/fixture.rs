@@ -232,6 +232,7 @@ fn services(backplane: Arc<Watched>, outlet: Arc<Delivered>) -> Services {
         limits: Limits {
             rooms_per_socket: 100,
             namespaces_per_client: 10,
+            pending_acks: 256,
             verbs: VerbLimits::default(),
             waiting_packets: 100,
             waiting_bytes: 1 << 20,

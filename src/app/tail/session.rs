@@ -150,6 +150,7 @@ impl<'a> Session<'a> {
             pid: Option<String>,
         }
         self.recoverable = serde_json::from_str(data).is_ok_and(|Admitted { pid }| pid.is_some());
+        complain(&format!("connected to {}", one_line(&self.tail.url)));
         let Some(room) = &self.tail.room else { return Ok(()) };
         let join = json!(["join", { "room": room }]).to_string();
         self.send(&socket::encode(PacketType::Event, &self.tail.namespace, Some(JOIN_ID), Some(&join), 0)).await

@@ -105,6 +105,7 @@ fn faults_come_at_once() {
 #[test]
 fn pages_of_this_machine_are_known_by_their_host() {
     let policy = OriginPolicy::new(&options(&["loopback"], false)).unwrap();
+    assert!(policy.is_for_this_machine() && !self::policy(&["reflect"], false).is_for_this_machine());
     for origin in
         ["http://localhost:5173", "https://app.localhost", "http://127.0.0.1:3001", "http://[::1]:80", "http://[::1]"]
     {

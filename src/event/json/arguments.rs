@@ -87,7 +87,7 @@ pub(super) fn nests_within(text: &str, max: usize) -> bool {
     true
 }
 
-/// Whether every placeholder names one of `count` attachments and every attachment is named. Without attachments, what
+/// Whether every placeholder names one of `count` attachments and every attachment is named once. Without attachments, what
 /// looks like a placeholder is ordinary data. The text must not nest deeper than the parser may recurse.
 pub(super) fn placeholders_fit(text: &str, count: usize) -> bool {
     if count == 0 {
@@ -172,7 +172,10 @@ impl<'de> Visitor<'de> for &mut Places {
         if flagged {
             let index = number.filter(|&index| index < self.count);
             let index = index.ok_or_else(|| A::Error::custom("a placeholder names no attachment"))?;
-            self.seen[index] = true;
+            // Where msgpack puts the bytes in their place, each further one would be a further copy.
+            if std::mem::replace(&mut self.seen[index], true) {
+                return Err(A::Error::custom("two placeholders name one attachment"));
+            }
         }
         Ok(Glimpse::Other)
     }

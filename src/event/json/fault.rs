@@ -41,7 +41,7 @@ pub enum PublicationFault {
     TooManyAttachments,
     #[error("this is not base64")]
     Base64 { index: usize },
-    #[error("a placeholder names no attachment, or an attachment has no placeholder")]
+    #[error("each attachment needs exactly one placeholder, and each placeholder an attachment")]
     Placeholder,
     #[error("the key must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes and no control characters")]
     IdempotencyKey,

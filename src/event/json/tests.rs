@@ -94,6 +94,7 @@ fn attachments_and_placeholders_belong_together() {
         (r#"{"_placeholder":true,"num":1}"#, r#"["AA=="]"#),
         (r#"{"_placeholder":true,"num":-1}"#, r#"["AA=="]"#),
         (r#"{"_placeholder":true}"#, r#"["AA=="]"#),
+        (r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#, r#"["AA=="]"#),
         (one, r#"["AA==","AA=="]"#),
     ] {
         assert_eq!(with(data, attachments), Err(PublicationFault::Placeholder), "{data}");

@@ -131,4 +131,12 @@ mod tests {
         assert!(within(r#"["e",{"_placeholder":false,"num":7},{"_placeholder":1,"num":7}]"#, 1));
         assert!(within(r#"["e",{"_placeholder":true,"_placeholder":{"num":9},"num":9}]"#, 1));
     }
+
+    #[test]
+    fn there_are_no_more_placeholders_than_attachments() {
+        let place = r#"{"_placeholder":true,"num":0}"#;
+        assert!(placeholders_within(&format!(r#"["e",{place}]"#), 1));
+        assert!(!placeholders_within(&format!(r#"["e",{place},{{"a":{place}}}]"#), 1));
+        assert!(!placeholders_within(&format!("[{place},{place},{place}]"), 2));
+    }
 }

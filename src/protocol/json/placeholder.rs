@@ -2,10 +2,12 @@
 
 use super::{Token, Tokens, unescape};
 
-/// Whether each placeholder in valid JSON names one of `attachments` attachments. Clients disconnect over one that does
-/// not, so it must never reach them.
+/// Whether each placeholder in valid JSON names one of `attachments` attachments, and there are no more of them than of
+/// these. Clients disconnect over one that names none, so it must never reach them. Every encoder writes one for each
+/// attachment; thousands that name the same one would become thousands of copies where msgpack puts the bytes in their place.
 pub fn placeholders_within(json: &str, attachments: usize) -> bool {
     let mut open: Vec<Option<PlaceholderMark<'_>>> = Vec::new();
+    let mut left = attachments;
     for token in Tokens::new(json) {
         if let Token::Key(raw) = token {
             if let Some(Some(mark)) = open.last_mut() {
@@ -14,10 +16,11 @@ pub fn placeholders_within(json: &str, attachments: usize) -> bool {
             continue;
         }
         if matches!(token, Token::ArrayEnd | Token::ObjectEnd) {
-            if let Some(Some(mark)) = open.pop()
-                && mark.index(attachments).is_err()
-            {
-                return false;
+            let Some(Some(mark)) = open.pop() else { continue };
+            match mark.index(attachments) {
+                Ok(None) => {}
+                Ok(Some(_)) if left > 0 => left -= 1,
+                Ok(Some(_)) | Err(OutOfRange) => return false,
             }
             continue;
         }

@@ -152,7 +152,7 @@ function anotherKey() {
       });
       client.close();
     } finally {
-      connection.destroy();
+      await connection.close();
       await system.stop();
     }
   });
