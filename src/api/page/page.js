@@ -6,7 +6,8 @@
   const LINES = 500;
   let socket;
 
-  const show = (kind, title, detail) => {
+  // `place` is where in the log something stands; it is shown below the detail.
+  const show = (kind, title, detail, place) => {
     const now = new Date();
     const line = document.createElement("li");
     const time = document.createElement("time");
@@ -17,9 +18,11 @@
     time.textContent = now.toLocaleTimeString([], { hour12: false }) + "." + String(now.getMilliseconds()).padStart(3, "0");
     name.textContent = title;
     text.append(name);
-    if (detail) {
+    for (const [content, role] of [[detail, ""], [place, "place"]]) {
+      if (!content) continue;
       const code = document.createElement("code");
-      code.textContent = detail;
+      code.className = role;
+      code.textContent = content;
       text.append(code);
     }
     line.append(time, text);
@@ -56,7 +59,7 @@
     if (kind === "event") {
       const [event, args, position] = parts;
       const detail = args.map((arg) => JSON.stringify(arg, null, 1)?.replace(/\n\s*/g, " ")).join(", ");
-      return show("event", event, [detail, position && "at " + position].filter(Boolean).join("\n"));
+      return show("event", event, detail, position && "at " + position);
     }
     const [state, text] = parts;
     by("status").dataset.state = state;
@@ -88,7 +91,7 @@
 
   const describe = () => {
     const quoted = publication().replaceAll("'", "'\\''");
-    by("curl").textContent = `curl ${location.origin}/api/v1/publish -H 'content-type: application/json' -d '${quoted}'`;
+    by("curl").textContent = `curl ${location.origin}/api/v1/publish -d '${quoted}'`;
   };
 
   const publish = async () => {
@@ -96,7 +99,7 @@
       const headers = { "content-type": "application/json" };
       const reply = await fetch("/api/v1/publish", { method: "POST", headers, body: publication() });
       const answer = await reply.json();
-      if (reply.ok) show("note", "published", answer.id ? "as " + answer.id : "without a place in the log");
+      if (reply.ok) show("note", "published", "", answer.id ? "as " + answer.id : "without a place in the log");
       else show("fault", `publish: ${answer.error}`, [answer.path, answer.message].filter(Boolean).join(": "));
     } catch (error) {
       show("fault", "publish: " + error.message);

@@ -56,7 +56,7 @@ pub(super) const AUTH: Section = Section {
             Kind::List(&ALGORITHMS, 1),
             "",
             Preset::Derived("`[HS256]` with a secret, else `[RS256, ES256, EdDSA]`"),
-            "The signature algorithms accepted; they must fit the kind of key.",
+            "The signature algorithms accepted; of a list for public keys, those that do not fit the key are left out.",
         ),
         optional("auth.issuers[].secret", Kind::Secret, "The shared secret of HS256, HS384 and HS512."),
         optional("auth.issuers[].secret_file", Kind::SecretFile, "A file that holds the shared secret."),

@@ -28,7 +28,7 @@ const issuer = (name, key) => ({ name, issuer: `https://${name}.test/`, leeway_s
 const gateway = await Gateway.start({ config: {
   auth: { issuers: [
     issuer("shared", { secret: keys.shared.secret, algorithms: ["HS256"], audiences: ["chat"], required_claims: ["exp", "tenant"] }),
-    issuer("rsa", { pem: keys.rsa.pem, algorithms: ["RS256"] }),
+    issuer("rsa", { pem: keys.rsa.pem }),
     issuer("curve", { pem: keys.curve.pem, algorithms: ["ES256"], subject_claim: "uid", authorized_parties: ["web"] }),
     issuer("set", { jwks_url: keySet.url, algorithms: ["RS256", "ES256"], max_lifetime_s: 3_600 }),
   ] },
