@@ -112,7 +112,8 @@ fn obey(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, comm
 /// whoever makes the socket leave.
 fn join(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, room: &Room, id: Option<Id>) {
     let full = worker.hub.borrow().rooms_of(socket).len() >= worker.services.limits.rooms_per_socket;
-    if full || worker.is_unsettled(socket, room) || !worker.hub.borrow_mut().join(socket, room) {
+    if full || !worker.hub.borrow_mut().join(socket, room) || worker.is_unsettled(socket, room) {
+        // Where it left while an earlier join is unsettled, that one's task holds the interest for this one, too.
         return;
     }
     worker.unsettled.borrow_mut().insert((socket, room.clone()));
