@@ -29,6 +29,11 @@ export class Tap {
     return subscribers.length;
   }
 
+  /// How many connections of subscribers carry something.
+  get subscribers() {
+    return [...this.pairs].filter((pair) => pair.subscribes && !pair.frozen).length;
+  }
+
   /// The next chunk for each subscriber that contains `text` is lost.
   loseOnce(text) {
     for (const pair of this.pairs) pair.losing = pair.subscribes ? text : undefined;
