@@ -131,7 +131,8 @@ impl Gate {
 
     async fn publish(&self, asked: Asked) -> Result<Accepted, Refusal> {
         let Asked { namespace, publication, idempotency_key, durability, local } = asked;
-        let idempotency = idempotency_key.map(|key| Idempotency { key, digest: digest(&publication) });
+        let idempotency =
+            idempotency_key.map(|key| Idempotency { key, digest: digest(&publication), lifetime_ms: None });
         let partition = self.services.partition(&namespace);
         let asked = Publish { idempotency, durability, local, ..Publish::new(partition, publication, WAY) };
         let receipt = publish(&self.services, asked).await?;

@@ -54,6 +54,8 @@ pub struct Lane {
     backfill: Backfill,
     checks: Checks,
     recent: Recent,
+    /// The announcement whose hole last made every topic doubtful.
+    doubted_for: Option<Id>,
     /// Numbers the questions asked, so that a late answer to an old one is recognized.
     tickets: u64,
     steps: VecDeque<Step>,
@@ -73,6 +75,7 @@ impl Lane {
             backfill: Backfill::default(),
             checks: Checks::default(),
             recent: Recent::default(),
+            doubted_for: None,
             tickets: 0,
             steps: VecDeque::new(),
             counters: LaneCounters::default(),
@@ -129,7 +132,7 @@ impl Lane {
             self.queue.put_back(Item::Barrier);
         }
         for (topic, head) in topics.iter().zip(&heads.topics) {
-            if self.topics.confirm(topic, Seen::Exactly(*head)) {
+            if self.topics.confirm(topic, Seen::Exactly(*head), now_ms) {
                 self.open_hole(topic, *head);
             }
             // Of a log that was empty everything is owed; heads of another log say nothing of this one.
@@ -204,7 +207,12 @@ impl Lane {
                 return;
             };
             if let Some(item) = self.pass(item, now_ms) {
+                let hole = if let Item::Sequenced(announcement) = &item { Some(announcement.id) } else { None };
                 self.queue.put_back(item);
+                // Once: after a fork the heads may take back what the hole's end has just set.
+                if hole.is_some() && std::mem::replace(&mut self.doubted_for, hole) != hole {
+                    self.doubt_every_topic(now_ms);
+                }
                 if !self.backfill.is_open() {
                     break;
                 }

@@ -14,7 +14,7 @@ pub trait Backplane: Send + Sync + 'static {
     /// Appends the publication to its topics and announces it, atomically, or (volatile) only announces it.
     ///
     /// # Errors
-    /// See [`PublishError`]; on any of them but `Unavailable` nothing was stored.
+    /// See [`PublishError`]: after `Unavailable` it may have been stored, with `NotReplicated` it was; else nothing was.
     fn publish(&self, request: PublishRequest) -> BoxFuture<'_, Result<Receipt, PublishError>>;
 
     /// Subscribes to the topics; returns once the subscription is confirmed, with the heads read after that.
@@ -114,7 +114,8 @@ pub struct PublishRequest {
     pub topics: SmallVec<[Topic; 1]>,
     pub envelope: Bytes,
     pub volatile: bool,
-    /// A second publish with the same key within its lifetime has no effect and gets the first answer.
+    /// A second publish with the same key within its lifetime has no effect and gets the first answer. Nothing is kept of a
+    /// volatile publication, so its key means nothing.
     pub idempotency: Option<Idempotency>,
     pub durability: Durability,
     /// Set by the leader of the foreign ways in; refused with [`PublishError::Fenced`] when another one leads.
@@ -129,6 +130,8 @@ pub struct Idempotency {
     pub key: String,
     /// The same key with another digest is a [`PublishError::Conflict`].
     pub digest: String,
+    /// How long the answer is remembered, in milliseconds; `None` for what the backplane is set to.
+    pub lifetime_ms: Option<u64>,
 }
 
 /// What must hold before a publish is answered.

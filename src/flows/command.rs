@@ -145,7 +145,8 @@ async fn join(worker: &Rc<Worker>, sender: &Sender, room: &Room) -> Result<Strin
     if lanes.acquire(&sender.partition, &topics, None).await.is_err() {
         return Err(unavailable());
     }
-    if !worker.hub.borrow_mut().join(sender.socket, room) {
+    // An unsettled join ordered by a backend holds the room for the socket already.
+    if !worker.hub.borrow_mut().join(sender.socket, room) || worker.is_unsettled(sender.socket, room) {
         lanes.release(&sender.partition, &topics);
     }
     Ok(ok(&[]))

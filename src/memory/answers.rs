@@ -1,14 +1,14 @@
 //! The answers given to idempotent publishes, for as long as they may be asked for again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::backplane::{Idempotency, PublishError, Receipt};
 
 #[derive(Default)]
 pub(super) struct Answers {
     by_key: HashMap<String, Answer>,
-    /// Keys by expiry; all live equally long, so the order of insertion is the order of expiry.
-    expiry: VecDeque<(u64, String)>,
+    /// Keys by expiry.
+    expiry: BTreeSet<(u64, String)>,
 }
 
 struct Answer {
@@ -30,12 +30,12 @@ impl Answers {
         if self.by_key.len() >= ANSWERS_MAX {
             self.forget_oldest();
         }
-        self.expiry.push_back((expires_ms, asked.key.clone()));
+        self.expiry.insert((expires_ms, asked.key.clone()));
         self.by_key.insert(asked.key, Answer { digest: asked.digest, receipt });
     }
 
     pub(super) fn expire(&mut self, now_ms: u64) {
-        while self.expiry.front().is_some_and(|(expires_ms, _)| *expires_ms <= now_ms) {
+        while self.expiry.first().is_some_and(|(expires_ms, _)| *expires_ms <= now_ms) {
             self.forget_oldest();
         }
     }
@@ -45,7 +45,7 @@ impl Answers {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.expiry.pop_front() {
+        if let Some((_, key)) = self.expiry.pop_first() {
             self.by_key.remove(&key);
         }
     }

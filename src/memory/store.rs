@@ -50,7 +50,8 @@ impl Store {
     /// There is no leader and no inbox in one process, so a fence always holds and an inbox id means nothing.
     pub(super) fn publish(&mut self, request: PublishRequest, now_ms: u64) -> Result<Receipt, PublishError> {
         self.sweep(now_ms);
-        if let Some(asked) = &request.idempotency
+        let idempotency = request.idempotency.filter(|_| !request.volatile);
+        if let Some(asked) = &idempotency
             && let Some(log) = self.logs.get_mut(&request.partition)
         {
             log.answers.expire(now_ms);
@@ -74,8 +75,9 @@ impl Store {
             Some(position)
         };
         let receipt = Receipt { position, duplicate: false, replicas: None };
-        if let Some(asked) = request.idempotency {
-            let expires_ms = now_ms.saturating_add(self.options.idempotency_ttl_s.saturating_mul(1_000));
+        if let Some(asked) = idempotency {
+            let lifetime_ms = asked.lifetime_ms.unwrap_or(self.options.idempotency_ttl_s.saturating_mul(1_000));
+            let expires_ms = now_ms.saturating_add(lifetime_ms);
             self.log(&request.partition).answers.keep(asked, receipt.clone(), expires_ms);
         }
         self.announce(&request.partition, &request.topics, &arrival);

@@ -248,7 +248,7 @@ mod tests {
     fn the_library_is_named_after_its_body() {
         assert_eq!(
             (LIBRARY, format!("{:x}", Sha1::digest(BODY)).as_str()),
-            ("fanfare_1", "7a8a7cac5bc134815af346c24a8ea7b9ecf2f96b")
+            ("fanfare_1", "a8fe14e092e1c1f9cf672a291d68874347a6843e")
         );
     }
 

@@ -92,7 +92,11 @@ end
 -- The answer to a publish that must not be stored: its inbox entry is settled, another node leads, or its key was used.
 local function answered(keys, args)
   local fence, digest, inbox_id = args[7], args[8], args[10]
-  if inbox_id ~= '' and #redis.call('XPENDING', keys[4], GROUP, inbox_id, inbox_id, 1) == 0 then return { 'settled' } end
+  if inbox_id ~= '' then
+    -- An error means that the inbox or its group is gone, and the entry with it.
+    local pending = redis.pcall('XPENDING', keys[4], GROUP, inbox_id, inbox_id, 1)
+    if pending.err or #pending == 0 then return { 'settled' } end
+  end
   if fence ~= '' and redis.call('GET', keys[2]) ~= fence then return { 'fenced' } end
   local stored = digest ~= '' and redis.call('GET', keys[3])
   if not stored then return nil end

@@ -134,7 +134,7 @@ impl Publisher {
             Value::from((self.limits.history_age_s.max(1) * 1_000).to_string()),
             Value::from(request.fence.map_or_else(String::new, |fence| fence.0.to_string())),
             Value::from(digest),
-            Value::from((self.limits.idempotency_ttl_s.max(1) * 1_000).to_string()),
+            Value::from(self.lifetime_ms(request).to_string()),
             Value::from(request.inbox_id.clone().unwrap_or_default()),
             Value::from(if must_write { "1" } else { "" }),
         ];
@@ -145,6 +145,11 @@ impl Publisher {
             args.push(Value::from(self.keys.channel(partition, topic)));
         }
         Call { function: Function::Publish, keys, args }
+    }
+
+    fn lifetime_ms(&self, request: &PublishRequest) -> u64 {
+        let asked = request.idempotency.as_ref().and_then(|once| once.lifetime_ms);
+        asked.unwrap_or(self.limits.idempotency_ttl_s.saturating_mul(1_000)).max(1)
     }
 
     async fn waiting_client(&self) -> Result<&Client, Unavailable> {

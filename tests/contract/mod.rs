@@ -37,6 +37,8 @@ macro_rules! suite {
             publishing: stores_several_topics_under_one_id,
             publishing: answers_a_repeated_key_with_the_first_receipt,
             publishing: refuses_a_key_for_another_publication,
+            publishing: remembers_a_key_as_long_as_asked,
+            publishing: remembers_no_key_of_what_is_volatile,
             publishing: lets_one_of_a_hundred_equal_publishes_through,
             publishing: does_not_store_what_is_volatile,
             publishing: brings_a_node_one_copy_of_what_is_volatile_however_many_of_its_topics_it_watches,
@@ -94,7 +96,8 @@ pub fn request(partition: &Arc<Partition>, topics: &[Topic], text: &str) -> Publ
 }
 
 pub fn keyed(request: PublishRequest, key: &str, digest: &str) -> PublishRequest {
-    PublishRequest { idempotency: Some(Idempotency { key: key.to_owned(), digest: digest.to_owned() }), ..request }
+    let idempotency = Some(Idempotency { key: key.to_owned(), digest: digest.to_owned(), lifetime_ms: None });
+    PublishRequest { idempotency, ..request }
 }
 
 /// Publishes and answers the id.

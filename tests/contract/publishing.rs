@@ -67,6 +67,36 @@ pub async fn refuses_a_key_for_another_publication(fixture: &impl Fixture) {
     node.publish(keyed(request(&super::partition(), &[room("a")], "two"), "key", "2")).await.unwrap();
 }
 
+pub async fn remembers_a_key_as_long_as_asked(fixture: &impl Fixture) {
+    let node = fixture.nodes(Options::default()).await.first;
+    let partition = partition();
+    let ask = |key: &str, lifetime_ms| {
+        let mut asked = keyed(request(&partition, &[room("a")], "once"), key, "digest");
+        asked.idempotency.as_mut().unwrap().lifetime_ms = lifetime_ms;
+        asked
+    };
+    node.publish(ask("long", None)).await.unwrap();
+    node.publish(ask("short", Some(1))).await.unwrap();
+    // A repetition within the lifetime has no effect, so this ends with the lifetime.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while node.publish(ask("short", Some(1))).await.unwrap().duplicate {
+        assert!(tokio::time::Instant::now() < deadline, "it is remembered for ever");
+        tokio::task::yield_now().await;
+    }
+    assert!(node.publish(ask("long", None)).await.unwrap().duplicate);
+}
+
+pub async fn remembers_no_key_of_what_is_volatile(fixture: &impl Fixture) {
+    let node = fixture.nodes(Options::default()).await.first;
+    let partition = partition();
+    let typing = || PublishRequest { volatile: true, ..keyed(request(&partition, &[room("a")], "typing"), "key", "1") };
+    for _ in 0..2 {
+        assert!(!node.publish(typing()).await.unwrap().duplicate);
+    }
+    let stored = node.publish(keyed(request(&partition, &[room("a")], "stored"), "key", "2")).await.unwrap();
+    assert!(!stored.duplicate);
+}
+
 pub async fn lets_one_of_a_hundred_equal_publishes_through(fixture: &impl Fixture) {
     let node = fixture.nodes(Options::default()).await.first;
     let (partition, a) = (partition(), room("a"));

@@ -59,7 +59,7 @@ impl Node {
     }
 
     pub fn once(&self, topic: &Topic, envelope: &str, key: &str, digest: &str) -> PublishRequest {
-        let idempotency = Some(Idempotency { key: key.into(), digest: digest.into() });
+        let idempotency = Some(Idempotency { key: key.into(), digest: digest.into(), lifetime_ms: None });
         PublishRequest { idempotency, ..self.request(std::slice::from_ref(topic), envelope) }
     }
 

@@ -18,11 +18,18 @@ pub(super) struct Backfill {
     until: HashMap<Topic, Id>,
     /// Holes nobody reads now, by the id to which they have been read.
     waiting: BTreeSet<(Id, Topic)>,
-    /// Reads under way.
-    flying: HashMap<u64, (Id, Topic)>,
+    flying: HashMap<u64, Read>,
     paused_until_ms: Option<u64>,
     staged: BTreeMap<Id, Bytes>,
     staged_bytes: usize,
+}
+
+/// A read under way. The hole may have grown beyond `until` since it was asked for.
+#[derive(Debug)]
+struct Read {
+    topic: Topic,
+    after: Id,
+    until: Id,
 }
 
 impl Backfill {
@@ -42,7 +49,7 @@ impl Backfill {
     pub(super) fn close(&mut self, topic: &Topic) {
         if self.until.remove(topic).is_some() {
             self.waiting.retain(|(_, waiting)| waiting != topic);
-            self.flying.retain(|_, (_, flying)| flying != topic);
+            self.flying.retain(|_, read| read.topic != *topic);
         }
     }
 
@@ -75,7 +82,7 @@ impl Backfill {
     /// Everything up to this id has been read in every open hole; `None` if no hole is open.
     fn complete_until(&self) -> Option<Id> {
         let waiting = self.waiting.first().map(|(read, _)| *read);
-        waiting.into_iter().chain(self.flying.values().map(|(read, _)| *read)).min()
+        waiting.into_iter().chain(self.flying.values().map(|read| read.after)).min()
     }
 
     fn stage(&mut self, entry: Entry) {
@@ -98,8 +105,8 @@ impl Backfill {
 impl Lane {
     /// The answer to a [`Step::Fetch`]; `None` if the backplane could not give one.
     pub fn on_fetched(&mut self, ticket: u64, entries: Option<Vec<Entry>>, now_ms: u64) {
-        let Some((after, topic)) = self.backfill.flying.remove(&ticket) else { return };
-        let Some(&until) = self.backfill.until.get(&topic) else { return };
+        let Some(Read { topic, after, until }) = self.backfill.flying.remove(&ticket) else { return };
+        let Some(&hole_until) = self.backfill.until.get(&topic) else { return };
         let Some(entries) = entries else {
             self.backfill.paused_until_ms = Some(now_ms + RETRY_MS);
             self.backfill.waiting.insert((after, topic));
@@ -109,15 +116,15 @@ impl Lane {
         for entry in entries {
             self.take_read(&topic, entry, until, now_ms);
         }
+        if self.topics.last(&topic) < until && !more {
+            // The log once had this entry and no longer has.
+            self.gap(&topic, GapReason::Trimmed, until);
+            self.topics.set(&topic, Seen::Exactly(until));
+        }
         let last = self.topics.last(&topic);
-        if last < until && more {
+        if last < hole_until {
             self.backfill.waiting.insert((last, topic));
         } else {
-            if last < until {
-                // The log once had this entry and no longer has.
-                self.gap(&topic, GapReason::Trimmed, until);
-                self.topics.set(&topic, Seen::Exactly(until));
-            }
             self.backfill.until.remove(&topic);
         }
         self.advance(now_ms);
@@ -132,7 +139,7 @@ impl Lane {
         while let Some((after, topic)) = self.backfill.take_next(now_ms) {
             let Some(&until) = self.backfill.until.get(&topic) else { continue };
             let ticket = self.ticket();
-            self.backfill.flying.insert(ticket, (after, topic.clone()));
+            self.backfill.flying.insert(ticket, Read { topic: topic.clone(), after, until });
             self.steps.push_back(Step::Fetch { ticket, topic, after, until, limit: FETCH_ENTRIES });
         }
     }
@@ -145,7 +152,7 @@ impl Lane {
     }
 
     fn take_read(&mut self, topic: &Topic, entry: Entry, until: Id, now_ms: u64) {
-        let link = self.topics.link(topic, entry.prev, entry.id);
+        let link = self.link(topic, entry.prev, entry.id, now_ms);
         if link == Link::Known {
             return;
         }

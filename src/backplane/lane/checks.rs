@@ -4,6 +4,7 @@
 //! seen is normal while its announcement is under way, so it counts only if it still is beyond a moment later. After an
 //! interruption nothing is under way, and it counts at once.
 
+use super::queue::Item;
 use super::topics::Seen;
 use super::{GapReason, Lane, Step};
 use crate::backplane::Heads;
@@ -46,6 +47,10 @@ impl Checks {
 
     pub(super) fn verified(&mut self, now_ms: u64) {
         self.verified_ms = Some(now_ms);
+    }
+
+    pub(super) fn verified_ms(&self) -> Option<u64> {
+        self.verified_ms
     }
 
     pub(super) fn verified_within(&self, ms: u64, now_ms: u64) -> bool {
@@ -106,6 +111,15 @@ impl Lane {
         self.advance(now_ms);
     }
 
+    /// An announcement was lost, so those of other topics may be as well. What is read of one topic must not overtake them:
+    /// a publication of several topics would come before what was stored ahead of it in another.
+    pub(super) fn doubt_every_topic(&mut self, now_ms: u64) {
+        self.checks.doubt();
+        if self.pass_barrier(now_ms) {
+            self.queue.put_back(Item::Barrier);
+        }
+    }
+
     /// Whether the barrier at the front must wait.
     pub(super) fn pass_barrier(&mut self, now_ms: u64) -> bool {
         if !self.topics.any_confirmed() {
@@ -123,8 +137,10 @@ impl Lane {
 
     pub(super) fn check_when_due(&mut self, now_ms: u64) {
         if !self.checks.suspects.is_empty() && now_ms >= self.checks.suspects_due_ms {
-            for (topic, head) in std::mem::take(&mut self.checks.suspects) {
-                self.miss(&topic, head);
+            let suspects = std::mem::take(&mut self.checks.suspects);
+            let missed = suspects.into_iter().filter(|(topic, head)| self.miss(topic, *head)).count();
+            if missed > 0 {
+                self.doubt_every_topic(now_ms);
             }
         }
         if now_ms >= self.checks.next_ms && self.checks.asked.is_none() && !self.topics.is_empty() {
@@ -185,11 +201,13 @@ impl Lane {
         }
     }
 
-    /// The head lies beyond what was seen, and no announcement is under way any more.
-    fn miss(&mut self, topic: &Topic, head: Id) {
-        if self.topics.is_confirmed(topic) && self.topics.last(topic) < head {
+    /// The head lies beyond what was seen, unless its announcement came after all; none is under way any more.
+    fn miss(&mut self, topic: &Topic, head: Id) -> bool {
+        let missed = self.topics.is_confirmed(topic) && self.topics.last(topic) < head;
+        if missed {
             self.open_hole(topic, head);
         }
+        missed
     }
 }
 

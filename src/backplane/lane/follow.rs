@@ -14,7 +14,7 @@ impl Lane {
         self.meet_epoch(Some(&announcement.epoch), announcement.id, before(announcement.id));
         let watched = || announcement.topics.iter().filter(|(topic, _)| self.topics.contains(topic));
         let holes: Vec<(Topic, Id)> = watched()
-            .filter(|(topic, prev)| self.topics.link(topic, *prev, announcement.id) == Link::Hole)
+            .filter(|(topic, prev)| self.link(topic, *prev, announcement.id, now_ms) == Link::Hole)
             .cloned()
             .collect();
         if !holes.is_empty() {
@@ -26,7 +26,7 @@ impl Lane {
         let watched: Vec<(Topic, Id)> = watched().cloned().collect();
         let mut fresh = false;
         for (topic, prev) in watched {
-            let link = self.topics.link(&topic, prev, announcement.id);
+            let link = self.link(&topic, prev, announcement.id, now_ms);
             fresh |= link != Link::Known;
             self.follow(&topic, link, announcement.id, announcement.id, now_ms);
         }
@@ -37,6 +37,18 @@ impl Lane {
         }
         self.deliver(announcement.envelope, Some(announcement.id));
         None
+    }
+
+    /// How an entry stands to what was seen of its topic. One whose `prev` is older than what the log keeps may only say so,
+    /// because the topic had been let go: nothing is missing if the topic was known to be whole since.
+    pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id, now_ms: u64) -> Link {
+        let link = self.topics.link(topic, prev, id);
+        let age_ms = self.options.history_age_ms;
+        if link != Link::Hole || id.ms.saturating_sub(prev.ms) < age_ms {
+            return link;
+        }
+        let whole_ms = self.topics.whole_ms(topic, self.checks.verified_ms());
+        if whole_ms.is_some_and(|whole_ms| now_ms.saturating_sub(whole_ms) < age_ms) { Link::Next } else { link }
     }
 
     /// Moves a topic's last id along a link that is no hole, telling what the link says was lost.

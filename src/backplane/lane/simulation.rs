@@ -331,9 +331,12 @@ impl World {
             self.now_ms += 10;
             self.receive();
             self.observe();
+            let mut rounds = 0;
             while !self.calls.is_empty() {
                 self.progress(0);
                 self.observe();
+                rounds += 1;
+                assert!(rounds < 5_000, "seed {}: it asks without end at {}", self.seed, self.now_ms);
             }
             self.tick();
             self.observe();

@@ -24,10 +24,12 @@ fn a_hole_holds_the_lane_until_it_is_read() {
     lane.on_announcement(announcement(13, &[("a", 12)]), 0);
     lane.on_announcement(announcement(14, &[("b", 10)]), 0);
     lane.on_volatile(Bytes::new(), 0);
-    let Some(Step::Fetch { ticket, topic, after, until, .. }) = lane.next_step() else { panic!("a fetch") };
-    assert_eq!((topic, after, until), (room("a"), id(10), id(12)));
+    let (heads, fetch) = (next_check(&mut lane), next_fetch(&mut lane));
+    assert_eq!((fetch.1, fetch.2, fetch.3), (room("a"), id(10), id(12)));
     assert_eq!(lane.next_step(), None);
-    lane.on_fetched(ticket, Some(vec![entry(11, 10), entry(12, 11)]), 5);
+    lane.on_fetched(fetch.0, Some(vec![entry(11, 10), entry(12, 11)]), 5);
+    assert_eq!(lane.next_step(), None, "another topic may miss something older");
+    answer_check(&mut lane, heads, 14, &[("a", 12), ("b", 10)]);
     assert_eq!(delivered(&mut lane), [(11, 11), (12, 12), (13, 13), (14, 14), (0, 14)]);
     assert_eq!((lane.counters().holds, lane.counters().backfilled), (1, 2));
 }
@@ -36,8 +38,9 @@ fn a_hole_holds_the_lane_until_it_is_read() {
 fn a_hole_that_cannot_be_read_in_time_is_told() {
     let mut lane = watching(&["a"], 10);
     lane.on_announcement(announcement(13, &[("a", 12)]), 0);
-    let Some(Step::Fetch { ticket, .. }) = lane.next_step() else { panic!("a fetch") };
-    lane.on_fetched(ticket, None, 1_000);
+    let (heads, fetch) = (next_check(&mut lane), next_fetch(&mut lane));
+    answer_check(&mut lane, heads, 13, &[("a", 12)]);
+    lane.on_fetched(fetch.0, None, 1_000);
     lane.on_tick(1_100);
     assert!(steps(&mut lane).iter().any(|step| matches!(step, Step::Fetch { .. })), "it is tried again");
     lane.on_tick(2_000);
@@ -64,8 +67,9 @@ fn what_waits_is_bounded_and_volatile_goes_first() {
 fn a_trimmed_hole_is_told_and_the_rest_delivered() {
     let mut lane = watching(&["a"], 10);
     lane.on_announcement(announcement(20, &[("a", 19)]), 0);
-    let Some(Step::Fetch { ticket, .. }) = lane.next_step() else { panic!("a fetch") };
-    lane.on_fetched(ticket, Some(vec![entry(18, 17), entry(19, 18)]), 0);
+    let (heads, fetch) = (next_check(&mut lane), next_fetch(&mut lane));
+    answer_check(&mut lane, heads, 20, &[("a", 19)]);
+    lane.on_fetched(fetch.0, Some(vec![entry(18, 17), entry(19, 18)]), 0);
     assert_eq!(gaps_and_ids(&mut lane), (vec![gap("a", GapReason::Trimmed, 10, 19)], vec![18, 19, 20]));
 }
 
@@ -117,8 +121,9 @@ fn a_lost_last_announcement_is_found_once_it_is_late() {
     answer_heads(&mut lane, 1_000, &heads(11, &[11]));
     assert_eq!(lane.next_step(), None, "it may still be under way");
     lane.on_tick(1_150);
-    let Some(Step::Fetch { ticket, after, until, .. }) = lane.next_step() else { panic!("a fetch") };
+    let (heads, (ticket, _, after, until)) = (next_check(&mut lane), next_fetch(&mut lane));
     assert_eq!((after, until), (id(10), id(11)));
+    answer_check(&mut lane, heads, 11, &[("a", 11)]);
     lane.on_fetched(ticket, Some(vec![entry(11, 10)]), 1_160);
     assert_eq!(delivered(&mut lane), [(11, 11)]);
 }
@@ -153,11 +158,10 @@ fn what_is_found_late_does_not_take_the_position_back() {
     let mut lane = watching(&["a", "b"], 10);
     lane.on_announcement(announcement(15, &[("b", 10)]), 0);
     lane.on_announcement(announcement(16, &[("a", 12)]), 0);
-    let fetch = steps(&mut lane).into_iter().find_map(|step| match step {
-        Step::Fetch { ticket, .. } => Some(ticket),
-        Step::Deliver { .. } | Step::CheckHeads { .. } | Step::Gap(_) => None,
-    });
-    lane.on_fetched(fetch.unwrap(), Some(vec![entry(12, 10)]), 0);
+    assert_eq!(delivered_first(&mut lane), (15, 15));
+    let (heads, fetch) = (next_check(&mut lane), next_fetch(&mut lane));
+    answer_check(&mut lane, heads, 16, &[("a", 12), ("b", 15)]);
+    lane.on_fetched(fetch.0, Some(vec![entry(12, 10)]), 0);
     assert_eq!(delivered(&mut lane), [(12, 15), (16, 16)]);
     assert_eq!(lane.counters().late, 1);
 }
@@ -186,6 +190,63 @@ fn volatile_publications_carry_the_position_and_none_before_there_is_one() {
     assert_eq!(delivered(&mut lane), [(1, 1), (0, 1)]);
 }
 
+#[test]
+fn what_is_read_of_one_topic_does_not_overtake_what_another_misses() {
+    let mut lane = watching(&["a", "b"], 10);
+    // Lost: 13 in b, then 14 in both. The announcement after them tells of a's hole only.
+    lane.on_announcement(announcement(15, &[("a", 14)]), 0);
+    let (heads, (ticket, ..)) = (next_check(&mut lane), next_fetch(&mut lane));
+    lane.on_fetched(ticket, Some(vec![entry(14, 10)]), 0);
+    assert_eq!(delivered(&mut lane), []);
+    answer_check(&mut lane, heads, 15, &[("a", 15), ("b", 14)]);
+    for _ in 0..2 {
+        let (ticket, topic, after, _) = next_fetch(&mut lane);
+        let entries = if topic == room("a") { vec![entry(15, 14)] } else { vec![entry(13, 10), entry(14, 13)] };
+        assert_eq!(after, if topic == room("a") { id(14) } else { id(10) });
+        lane.on_fetched(ticket, Some(entries), 0);
+    }
+    assert_eq!(delivered(&mut lane), [(13, 13), (14, 14), (15, 15)]);
+    assert_eq!((lane.counters().gaps, lane.counters().late), (0, 0));
+}
+
+#[test]
+fn a_hole_that_grows_while_it_is_read_is_read_to_its_end() {
+    let mut lane = watching(&["a"], 10);
+    lane.on_announcement(announcement(13, &[("a", 12)]), 0);
+    let (heads, (ticket, .., until)) = (next_check(&mut lane), next_fetch(&mut lane));
+    assert_eq!(until, id(12));
+    answer_check(&mut lane, heads, 14, &[("a", 14)]);
+    lane.on_fetched(ticket, Some(vec![entry(12, 10)]), 0);
+    let (ticket, _, after, until) = next_fetch(&mut lane);
+    assert_eq!((after, until), (id(12), id(14)));
+    lane.on_fetched(ticket, Some(vec![entry(13, 12), entry(14, 13)]), 0);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![], vec![12, 13, 14]));
+}
+
+#[test]
+fn a_first_publication_that_names_a_forgotten_past_is_no_gap() {
+    // The log cannot tell a new room from one that was idle until it went, so it names the latest moment of such an end.
+    let age_ms = LaneOptions::default().history_age_ms;
+    let now = 20 * age_ms;
+    let mut lane = Lane::new(LaneOptions::default());
+    for name in ["new", "idle"] {
+        lane.watch(&room(name), None);
+    }
+    lane.confirm(&[room("new"), room("idle")], &heads(now - 5 * age_ms, &[0, now - 5 * age_ms]), 0);
+    lane.on_announcement(announcement(now, &[("new", now - 4 * age_ms)]), 1_000);
+    lane.on_announcement(announcement(now + 1, &[("idle", now - 4 * age_ms)]), 1_000);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![], vec![now, now + 1]));
+    // Had nobody looked for so long, something could have come and gone; so for who asks for what came after a position.
+    lane.on_announcement(announcement(now + 4 * age_ms, &[("new", now + age_ms)]), 3 * age_ms);
+    assert_eq!(next_fetch(&mut lane).1, room("new"));
+    let mut lane = watching(&["a"], now - 1);
+    lane.watch(&room("b"), Some(id(now - 6 * age_ms)));
+    lane.confirm(&[room("b")], &heads(now, &[now]), 0);
+    let (ticket, ..) = next_fetch(&mut lane);
+    lane.on_fetched(ticket, Some(vec![entry(now, now - 4 * age_ms)]), 0);
+    assert_eq!(gaps_and_ids(&mut lane).0, [gap("b", GapReason::Trimmed, now - 6 * age_ms, now)]);
+}
+
 /// A lane with these topics confirmed, the head of each at `head`.
 fn watching(rooms: &[&str], head: u64) -> Lane {
     let mut lane = Lane::new(LaneOptions::default());
@@ -211,6 +272,36 @@ fn answer_heads(lane: &mut Lane, now_ms: u64, heads: &Heads) {
         }
     }
     lane.steps.extend(kept);
+}
+
+/// The next question about heads; what comes before it stays to be asked for.
+fn next_check(lane: &mut Lane) -> (u64, Vec<Topic>) {
+    let at = lane.steps.iter().position(|step| matches!(step, Step::CheckHeads { .. })).expect("a check");
+    let Some(Step::CheckHeads { ticket, topics }) = lane.steps.remove(at) else { unreachable!("it was found") };
+    (ticket, topics)
+}
+
+/// Answers it; a topic that is not named has the head ten.
+fn answer_check(lane: &mut Lane, (ticket, topics): (u64, Vec<Topic>), last: u64, named: &[(&str, u64)]) {
+    let head = |topic: &Topic| named.iter().find(|(name, _)| room(name) == *topic).map_or(10, |(_, head)| *head);
+    let topics: Vec<u64> = topics.iter().map(head).collect();
+    lane.on_heads(ticket, Some(&heads(last, &topics)), 0);
+}
+
+/// The next read: ticket, topic, after, until.
+fn next_fetch(lane: &mut Lane) -> (u64, Topic, Id, Id) {
+    let at = lane.steps.iter().position(|step| matches!(step, Step::Fetch { .. })).expect("a fetch");
+    let Some(Step::Fetch { ticket, topic, after, until, .. }) = lane.steps.remove(at) else {
+        unreachable!("it was found")
+    };
+    (ticket, topic, after, until)
+}
+
+fn delivered_first(lane: &mut Lane) -> (u64, u64) {
+    let Some(Step::Deliver { id: Some(id), position: Some(position), .. }) = lane.next_step() else {
+        panic!("a delivery")
+    };
+    (id.ms, position.id.ms)
 }
 
 fn steps(lane: &mut Lane) -> Vec<Step> {

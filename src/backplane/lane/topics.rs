@@ -15,6 +15,10 @@ struct State {
     /// `None` until the head or the first announcement is known.
     seen: Option<Seen>,
     confirmed: bool,
+    /// When it was confirmed with a head below which nothing is owed.
+    whole_ms: Option<u64>,
+    /// When it was confirmed.
+    confirmed_ms: u64,
     /// What was stored after `seen` must come: it was confirmed, or asked for since a position. Until then announcements come
     /// in as it happens, and some may even be left over from an earlier subscription.
     owed: bool,
@@ -74,12 +78,12 @@ impl Topics {
     }
 
     /// Whether entries up to the head are owed that were not seen.
-    pub(super) fn confirm(&mut self, topic: &Topic, head: Seen) -> bool {
+    pub(super) fn confirm(&mut self, topic: &Topic, head: Seen, now_ms: u64) -> bool {
         let Some(state) = self.by_topic.get_mut(topic) else { return false };
         self.confirmed += usize::from(!state.confirmed);
         state.confirmed = true;
         let owed = std::mem::replace(&mut state.owed, true);
-        match state.seen {
+        let hole = match state.seen {
             Some(seen) if owed => seen.id() < head.id(),
             Some(seen) if seen.id() >= head.id() => false,
             // What lies below the head is nobody's any more.
@@ -87,7 +91,16 @@ impl Topics {
                 state.seen = Some(head);
                 false
             }
-        }
+        };
+        state.confirmed_ms = now_ms;
+        state.whole_ms = (!hole).then_some(now_ms);
+        hole
+    }
+
+    /// When it was last certain that nothing of the topic was missing: as it was confirmed, or when the heads were compared.
+    pub(super) fn whole_ms(&self, topic: &Topic, verified_ms: Option<u64>) -> Option<u64> {
+        let state = self.by_topic.get(topic).filter(|state| state.confirmed)?;
+        state.whole_ms.max(verified_ms.filter(|verified_ms| *verified_ms > state.confirmed_ms))
     }
 
     pub(super) fn doubt_unconfirmed(&mut self) {

@@ -78,7 +78,8 @@ impl Interest {
                     continue;
                 }
                 Phase::Watching => {}
-                Phase::Wanted | Phase::Unwatching => stake.since = stake.since.or(since),
+                // Workers may ask in another order than that of the commands that they obey.
+                Phase::Wanted | Phase::Unwatching => stake.since = stake.since.into_iter().chain(since).min(),
             }
             if !stake.waiters.contains(&waiter) {
                 stake.waiters.push(waiter);

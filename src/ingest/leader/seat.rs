@@ -50,12 +50,13 @@ impl Desk {
     pub(super) fn request(&self, seat: &Seat, decoded: &Decoded, fence: Fence) -> PublishRequest {
         let publication = &decoded.publication;
         let idempotency = match &decoded.idempotency_key {
-            Some(key) => Some(Idempotency { key: key.clone(), digest: digest(publication) }),
+            Some(key) => Some(Idempotency { key: key.clone(), digest: digest(publication), lifetime_ms: None }),
             // Nothing of it is stored, so there is nothing to repeat.
             None if publication.volatile => None,
             None => {
                 let number = self.messages.fetch_add(1, Ordering::Relaxed);
-                Some(Idempotency { key: format!("ingest-{}-{number}", self.run.simple()), digest: String::new() })
+                let key = format!("ingest-{}-{number}", self.run.simple());
+                Some(Idempotency { key, digest: String::new(), lifetime_ms: Some(REPEATED_FOR_MS) })
             }
         };
         PublishRequest {
@@ -145,6 +146,8 @@ pub(super) struct Job {
     pub(super) _room: OwnedSemaphorePermit,
 }
 
+/// How long the answer to a message without a key of its own is remembered: twice as long as one message is tried.
+const REPEATED_FOR_MS: u64 = 10_000;
 /// Messages of one partition that may wait to be published.
 pub(super) const QUEUE_MESSAGES_MAX: usize = 4_096;
 /// Their bytes.

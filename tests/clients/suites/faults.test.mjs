@@ -5,7 +5,9 @@ import { Balancer } from "../support/balancer.mjs";
 import { Client } from "../support/clients.mjs";
 import { onReference } from "../support/gateway.mjs";
 import { assertComplete, fault, publishNumbered } from "../support/ledger.mjs";
+import { Redis } from "../support/redis.mjs";
 import { System } from "../support/system.mjs";
+import { Tap } from "../support/tap.mjs";
 import { until } from "../support/waiting.mjs";
 
 const TEST = { timeout: 90_000 };
@@ -42,6 +44,79 @@ describe("pub/sub connections killed under load", { skip: onReference && "the re
     clients.forEach((client) => client.close());
   }));
 });
+
+describe("publications of several rooms while connections break", { skip: onReference && "the reference does not recover what it missed" }, () => {
+  const rooms = Array.from({ length: 8 }, (_, index) => `room ${index} #{}`);
+  const some = (number) => rooms.filter((_, index) => index === number % 8 || (number % 4 === 0 && index === (number * 3 + 1) % 8));
+
+  test("each socket sees each once, in the order of every room, and is told of no gap", TEST, () => withSystem(async (system) => {
+    const clients = await Promise.all(system.urls.flatMap((url) => [0, 1, 2].map(async (seat) => {
+      const client = await Client.connect(url);
+      client.rooms = rooms.filter((_, index) => index % 3 !== seat);
+      return client.join(...client.rooms);
+    })));
+    const accepted = new Map();
+    // Eight publishers, so that some publication is always under way while connections are made again.
+    await Promise.all(Array.from({ length: 8 }, async (_, publisher) => {
+      for (let number = publisher; number < 3_000; number += 8) {
+        if (number % 160 === 0) await system.redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+        const { id } = await system.publish({ rooms: some(number), event: "numbered", data: number }, { node: number % 3 });
+        accepted.set(number, id);
+      }
+    }));
+    for (const client of clients) {
+      const owed = [...accepted.keys()].filter((number) => some(number).some((room) => client.rooms.includes(room)));
+      const seen = () => client.seen("numbered").map(([number]) => number);
+      await until("every client to have all", () => seen().length >= owed.length, 20_000);
+      assert.deepEqual(seen().toSorted((one, other) => one - other), owed.toSorted((one, other) => one - other));
+      for (const room of client.rooms) {
+        const ids = seen().filter((number) => some(number).includes(room)).map((number) => accepted.get(number));
+        assert.deepEqual(ids, ids.toSorted(byId), `the order of ${room}`);
+      }
+      assert.deepEqual(client.seen("fanfare:gap"), []);
+      client.close();
+    }
+  }));
+
+  test("frozen subscriber connections are replaced and what they missed is read back", TEST, async () => {
+    const redis = await Redis.start();
+    const tap = await Tap.start(redis.port);
+    const system = await System.start({ redis, redisUrl: tap.url });
+    try {
+      const clients = await audience(system, "/");
+      await publishNumbered(system, 300, { nodes: [0, 1, 2], whenever: (number) => number === 100 && tap.freezeSubscribers() });
+      await assertComplete(clients, 300);
+      // The leader of the foreign ways in listens on a connection of its own.
+      await until("new connections", () => tap.subscribers >= 4);
+      await Promise.all(system.nodes.map((node) => until("a proven node", async () => (await fetch(`${node.adminUrl}/readyz?deep=1`)).ok)));
+      tap.loseOnce("numbered");
+      await publishNumbered(system, 1);
+      await Promise.all(clients.map((client) => client.take("numbered", 301, 2_000)));
+      assert.equal(tap.lost, 3, "each node lost the one announcement");
+      clients.forEach((client) => assert.deepEqual(client.seen("fanfare:gap"), []));
+      clients.forEach((client) => client.close());
+    } finally {
+      tap.stop();
+      await system.stop();
+    }
+  });
+
+  test("what is volatile comes once, however many of its rooms a socket is in", TEST, () => withSystem(async (system) => {
+    const clients = await Promise.all(system.urls.map(async (url) => (await Client.connect(url)).join(...rooms)));
+    for (let number = 0; number < 20; number += 1) await system.publish({ rooms, event: "numbered", data: number, volatile: true });
+    await system.publish({ rooms, event: "last", data: 0 });
+    for (const client of clients) {
+      await client.take("last");
+      assert.deepEqual(client.seen("numbered").map(([number]) => number), Array.from({ length: 20 }, (_, number) => number));
+      client.close();
+    }
+  }));
+});
+
+function byId(one, other) {
+  const [[ms, seq], [otherMs, otherSeq]] = [one, other].map((id) => id.split("-").map(Number));
+  return ms - otherMs || seq - otherSeq;
+}
 
 describe("SIGTERM", () => {
   for (const mode of ["websocket", "polling"]) {
