@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    failed: CancellationToken,
 }
 
 impl Tasks {
@@ -23,6 +24,16 @@ impl Tasks {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
     pub fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
         tokio::task::spawn_local(self.tracker.track_future(task));
+    }
+
+    /// Held by what the process cannot do without: if it is dropped before the stop, as by a panic, the process has failed.
+    pub fn vital(&self, name: &'static str) -> Vital {
+        Vital { name, tasks: self.clone() }
+    }
+
+    /// Resolves when something vital has ended before its time.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// The parts, for rooms that start tasks of their own in the same life.
@@ -43,5 +54,50 @@ impl Tasks {
     /// Resolves when every task has ended.
     pub async fn ended(&self) {
         self.tracker.wait().await;
+    }
+}
+
+/// See [`Tasks::vital`].
+#[derive(Debug)]
+pub struct Vital {
+    name: &'static str,
+    tasks: Tasks,
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if !self.tasks.stop.is_cancelled() {
+            tracing::error!(
+                event = "realtime.vital_task_ended",
+                task = self.name,
+                "the process cannot go on without it"
+            );
+            self.tasks.failed.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_vital_task_that_panics_fails_the_process() {
+        let tasks = Tasks::default();
+        let vital = tasks.vital("writer");
+        tasks.spawn("writer", async move {
+            let _vital = vital;
+            panic!("as a test");
+        });
+        tasks.failed().await;
+    }
+
+    #[tokio::test]
+    async fn a_vital_task_may_end_with_the_process() {
+        let tasks = Tasks::default();
+        let vital = tasks.vital("writer");
+        tasks.stop();
+        drop(vital);
+        assert!(!tasks.failed.is_cancelled());
     }
 }

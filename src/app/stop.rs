@@ -26,6 +26,8 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        // Whoever restarts the process does better than what is left of it.
+        () = running.tasks.failed() => anyhow::bail!("a vital task has ended; the log says which"),
     }
     let grace = Duration::from_millis(settings.drain.grace_ms);
     let window = Duration::from_millis(settings.drain.window_ms);

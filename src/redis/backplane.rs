@@ -83,24 +83,21 @@ async fn assemble(
     canaries.add(canary.name.clone());
     let proven = subscriptions.subscribe(vec![canary]).await;
     proven.map_err(|error| ConnectError::Subscription(error.0))?;
+    let (announce_verb, nonce) = (announce_verb(&connector), options.node.to_string());
     let singer = Singer {
         canaries: canaries.clone(),
         library: library.clone(),
         commands: commands.clone(),
         subscriber,
         subscriptions: subscriptions.clone(),
-        announce_verb: announce_verb(&connector),
+        announce_verb,
         counters: counters.clone(),
     };
     tracker.spawn(singer.run(stop.clone()));
 
-    let reader = Reader {
-        client: commands.clone(),
-        keys: keys.clone(),
-        deadline,
-        canaries: canaries.clone(),
-        under_way: Semaphore::new(READS_MAX),
-    };
+    let under_way = Semaphore::new(READS_MAX);
+    let reader =
+        Reader { client: commands.clone(), keys: keys.clone(), deadline, canaries: canaries.clone(), under_way };
     let ingestion = Ingestion::new(&options, &connector, &library, &keys, deadline, &counters, tracker, &stop);
     let publisher = Publisher {
         client: commands,
@@ -112,7 +109,7 @@ async fn assemble(
         limits,
         counters: counters.clone(),
         canaries: canaries.clone(),
-        nonce: options.node.to_string(),
+        nonce,
         volatiles: AtomicU64::new(0),
         waiting: OnceCell::new(),
     };

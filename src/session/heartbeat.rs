@@ -38,6 +38,13 @@ impl Heartbeat {
         }
     }
 
+    /// The time to answer starts again.
+    pub fn excuse(&mut self, timing: &Timing, now_ms: u64) {
+        if let Self::Waiting { until_ms, .. } = self {
+            *until_ms = now_ms + timing.ping_timeout_ms;
+        }
+    }
+
     /// The answer to a ping; an unsolicited one changes nothing.
     pub fn pong(&mut self, timing: &Timing, now_ms: u64) {
         if matches!(self, Self::Waiting { .. }) {

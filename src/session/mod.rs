@@ -94,6 +94,11 @@ impl Session {
         self.heartbeat.deadline_ms().min(self.connect_by_ms.unwrap_or(u64::MAX))
     }
 
+    /// Nothing was read from the client for our own reasons, so its silence does not count: it gets its time again.
+    pub fn excuse(&mut self, timing: &Timing, now_ms: u64) {
+        self.heartbeat.excuse(timing, now_ms);
+    }
+
     /// When [`Session::due`] is to be asked next after it was asked at `now_ms`. A pong that comes in between makes the next
     /// ping due an interval after it, which may be before the timeout that is waited for now.
     pub fn ask_again_ms(&self, timing: &Timing, now_ms: u64) -> u64 {
@@ -116,6 +121,17 @@ mod tests {
         assert_eq!(session.due(&timing, 50_000), Due::Wait);
         assert_eq!(session.ask_again_ms(&timing, 50_000), 50_010);
         assert_eq!(session.due(&timing, 50_010), Due::Ping);
+    }
+
+    #[test]
+    fn a_client_that_is_not_read_from_is_excused() {
+        let timing = Timing { ping_interval_ms: 300, ping_timeout_ms: 200, connect_timeout_ms: 45_000 };
+        let mut session = Session::open(&timing, 0);
+        session.joined();
+        assert_eq!(session.due(&timing, 300), Due::Ping);
+        session.excuse(&timing, 500);
+        assert_eq!(session.due(&timing, 500), Due::Wait);
+        assert_eq!(session.due(&timing, 700), Due::Close(Closing::PingTimeout));
     }
 
     #[test]

@@ -162,6 +162,7 @@ async fn live(local: Rc<Local>, sockets: Vec<StdListener>, mailbox: Mailbox, rou
 /// Inputs: publications and orders from elsewhere; the stop of the process.
 async fn take_in(local: &Rc<Local>, mut mailbox: Mailbox) {
     let tasks = local.worker.services.tasks.clone();
+    let _vital = tasks.vital("take_in");
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
@@ -184,6 +185,7 @@ async fn take_in(local: &Rc<Local>, mut mailbox: Mailbox) {
 /// Input: the signal that something was queued. It runs behind whatever was ready before it, which is what lets frames meet.
 async fn write_out(local: Rc<Local>) {
     let tasks = local.worker.services.tasks.clone();
+    let _vital = tasks.vital("write_out");
     let mut dirty = Vec::new();
     loop {
         tokio::select! {
@@ -197,6 +199,7 @@ async fn write_out(local: Rc<Local>) {
 /// Input: the tick of the timer wheel.
 async fn keep_time(local: Rc<Local>) {
     let tasks = local.worker.services.tasks.clone();
+    let _vital = tasks.vital("keep_time");
     let mut tick = tokio::time::interval(Duration::from_millis(Wheel::TICK_MS));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut fired = Vec::new();
@@ -232,6 +235,7 @@ async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, r
             return;
         }
     };
+    let _vital = tasks.vital("accept");
     loop {
         let accepted = tokio::select! {
             biased;
