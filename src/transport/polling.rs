@@ -263,10 +263,14 @@ impl Drop for Abandoned<'_> {
         if self.armed {
             let sid = self.sid.to_owned();
             self.owner.tell(move |local| {
-                if let Some(key) = local.find(&sid) {
+                let Some(key) = local.find(&sid) else { return };
+                // It may have gone on to WebSocket by now, where the request means nothing any more.
+                if matches!(local.links.borrow().get(key), Some(Link::Polling(_))) {
                     local.worker.close(key, Closing::TransportError);
-                    local.finish(key);
+                } else {
+                    return;
                 }
+                local.finish(key);
             });
         }
     }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { after } from "node:test";
 import { API_KEY, Gateway, JWT_SECRET } from "./gateway.mjs";
 import { Redis } from "./redis.mjs";
+import { until } from "./waiting.mjs";
 
 const STOP_MS = 60_000;
 const configFile = new URL("../gateway.yaml", import.meta.url);
@@ -22,6 +23,7 @@ export class System {
         if (outcome.status === "rejected") throw outcome.reason;
         system.nodes.push(outcome.value);
       }
+      await system.#led();
     } catch (error) {
       await system.stop();
       throw error;
@@ -31,6 +33,15 @@ export class System {
 
   #node(number) {
     return Gateway.start({ redisUrl: this.redisUrl, config: this.config, name: `gateway-${number}` });
+  }
+
+  /// Foreign publishers are heard only once some node leads; what they send before that is lost, as it may be.
+  async #led() {
+    const led = async () => {
+      const leads = await Promise.all(this.nodes.map((node) => node.metric("fanfare_ingest_leads")));
+      return leads.some((count) => count > 0);
+    };
+    if (this.redisUrl && !process.env.FANFARE_STAND_IN) await until("a node to lead", led);
   }
 
   get urls() {
