@@ -109,9 +109,11 @@ impl Course {
         let mut windows = Vec::new();
         let (ticks, begun_ns, cpu_begun, number) =
             (machine::core_ticks(SERVER_CORE), now_ns(), self.cpu_ns()?, self.number);
+        // A window ends when all of it has arrived: what the server did and what clients got are then the same messages.
         for _ in 0..timing.windows {
             let (cpu, marks) = (self.cpu_ns()?, self.crowd.counts.marks);
             self.drive(pace, timing.window_ms)?;
+            self.settle()?;
             let frames = self.crowd.counts.marks - marks;
             if frames > 0 {
                 windows.push(ratio(self.cpu_ns()? - cpu, frames) / 1_000.0);
@@ -121,8 +123,7 @@ impl Course {
         let after = machine::core_ticks(SERVER_CORE);
         let messages = u64::from(self.number - number);
         let at_end = self.crowd.counts;
-        self.settle()?;
-        anyhow::ensure!(self.crowd.counts.ready == ready, "{} sockets were closed", ready - self.crowd.counts.ready);
+        anyhow::ensure!(at_end.ready == ready, "{} sockets were closed", ready - at_end.ready);
         let mut figures = self.figures(before, at_end, &mut windows);
         self.flight.latency_ns.reset();
         figures.deliveries_per_s = ratio(at_end.marks - before.marks, elapsed_ns) * 1e9;

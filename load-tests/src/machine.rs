@@ -31,13 +31,16 @@ pub fn anonymous_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(kilobytes * 1_024)
 }
 
-/// Whether the server's end of a connection is still open. A reader that does not read cannot tell from its own end.
-pub fn is_established(server: SocketAddr, client: SocketAddr) -> bool {
+/// Bytes that wait in the kernel at the server's end of a connection, or `None` if that end is closed. A reader that does
+/// not read cannot tell from its own end.
+pub fn waiting_bytes(server: SocketAddr, client: SocketAddr) -> Option<u64> {
     let (server, client) = (hexadecimal(server), hexadecimal(client));
     let text = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    text.lines().any(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next() == Some(&server) && words.next() == Some(&client) && words.next() == Some("01")
+    text.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, local, remote, "01", queues, ..] = words[..] else { return None };
+        let waiting = queues.split(':').next().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        waiting.filter(|_| local == server && remote == client)
     })
 }
 

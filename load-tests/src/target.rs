@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
@@ -44,7 +45,8 @@ pub struct Places {
 pub struct Running {
     pub server: Server,
     pub address: SocketAddr,
-    pub redis: Option<(Server, SocketAddr)>,
+    /// Ends with the rest.
+    _redis: Option<Server>,
     /// Where publishers connect.
     pub publish_at: SocketAddr,
     pub way: Way,
@@ -109,12 +111,16 @@ impl Target {
     /// Starts it on the server's core, with a Redis on the other if it uses one.
     pub fn start(self, places: &Places) -> anyhow::Result<Running> {
         let redis = self.uses_redis().then(|| process::redis(&places.folder, LOAD_CORE)).transpose()?;
-        let redis_at = redis.as_ref().map(|(_, address)| *address);
+        let (redis, redis_at) = redis.unzip();
         let (mut server, address, publish_at) = self.start_on(places, redis_at)?;
         server.wait_for(address).with_context(|| self.name())?;
+        if self == Self::Nchan {
+            // It listens before its connection to Redis stands, and refuses until then.
+            std::thread::sleep(Duration::from_secs(1));
+        }
         let through_redis = matches!(self.way(), Way::Function | Way::Announcement | Way::Emitter);
         let publish_at = if through_redis { redis_at.unwrap_or(publish_at) } else { publish_at };
-        Ok(Running { server, address, redis, publish_at, way: self.way() })
+        Ok(Running { server, address, _redis: redis, publish_at, way: self.way() })
     }
 
     fn start_on(self, places: &Places, redis: Option<SocketAddr>) -> anyhow::Result<(Server, SocketAddr, SocketAddr)> {

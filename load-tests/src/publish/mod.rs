@@ -41,7 +41,7 @@ impl Publisher {
                 stream.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n")?;
                 wait_for(&mut stream, b"PONG")?;
             }
-            Way::Floor | Way::Function | Way::Announcement | Way::Emitter | Way::Plain | Way::Http => {}
+            Way::Floor | Way::Function | Way::Announcement | Way::Emitter | Way::Http => {}
         }
         stream.set_nonblocking(true)?;
         Ok(Self {

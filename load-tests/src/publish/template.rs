@@ -16,8 +16,6 @@ pub enum Way {
     Announcement,
     /// `@socket.io/redis-emitter`.
     Emitter,
-    /// JSON on the gateway's plain channel, which its leader puts in order.
-    Plain,
     /// A client of the server that emits `publish`.
     SocketIo,
     /// POST on one connection.
@@ -63,10 +61,6 @@ impl Way {
                 format!("socket.io#/#{name}#").as_bytes(),
                 &msgpack::emitter(&name, &payload),
             ]),
-            Self::Plain => {
-                let json = format!(r#"{{"event":"m","data":"{payload}"}}"#);
-                redis::command(&[b"PUBLISH", format!("fanfare:/:{name}").as_bytes(), json.as_bytes()])
-            }
             Self::SocketIo => {
                 let packet = format!(r#"42["publish",{{"room":"{name}","event":"m","data":"{payload}"}}]"#);
                 wire::masked(wire::TEXT, packet.as_bytes())
@@ -86,9 +80,7 @@ impl Way {
         let within = |words: &[u8]| memchr::memmem::find(answers, words).is_some();
         match self {
             Self::Floor => false,
-            Self::Function | Self::Announcement | Self::Emitter | Self::Plain => {
-                answers.starts_with(b"-") || within(b"\r\n-")
-            }
+            Self::Function | Self::Announcement | Self::Emitter => answers.starts_with(b"-") || within(b"\r\n-"),
             Self::SocketIo => within(b"\"ok\":false"),
             Self::Http => within(b"HTTP/1.1 4") || within(b"HTTP/1.1 5"),
             Self::Nats => within(b"-ERR"),

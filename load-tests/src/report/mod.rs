@@ -74,18 +74,19 @@ impl Report {
     /// The table of figures, bars, verdicts and peers, then what went wrong.
     pub fn table(&self) -> String {
         let targets = self.targets();
-        let names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
-        let mut text = format!("| figure | fanfare | bar | verdict | {} |\n", names.join(" | "));
-        text += &format!("|---|---|---|---|{}\n", "---|".repeat(names.len()));
+        let mut cells = vec!["figure", "fanfare", "bar", "verdict"];
+        cells.extend(targets.iter().map(|target| target.name()));
+        let mut text = format!("| {} |\n|{}\n", cells.join(" | "), "---|".repeat(cells.len()));
         for row in ROWS {
             let of_row: Vec<Option<f64>> = targets.iter().map(|target| self.value(row.id, *target)).collect();
             let own = self.value(row.id, Target::Fanfare);
             if own.is_none() && of_row.iter().all(Option::is_none) {
                 continue;
             }
-            let peers: Vec<String> = of_row.into_iter().map(number).collect();
             let (bar, verdict) = self.verdict(row, own);
-            text += &format!("| {} | {} | {bar} | {verdict} | {} |\n", row.label, number(own), peers.join(" | "));
+            let mut cells = vec![row.label.to_owned(), number(own), bar, verdict.to_owned()];
+            cells.extend(of_row.into_iter().map(number));
+            text += &format!("| {} |\n", cells.join(" | "));
         }
         text += &self.remarks();
         text

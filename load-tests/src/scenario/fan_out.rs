@@ -88,9 +88,9 @@ fn measure(bench: &mut Bench<'_>, shape: &Shape, target: Target) -> anyhow::Resu
     let pids = machine::family(running.server.pid());
     let mut course = Course::new(crowd, shape.rooms, pids)?;
     let timing = if bench.short() {
-        Timing { warm_up_ms: 300, window_ms: 500, windows: 3 }
+        Timing { warm_up_ms: 300, window_ms: 300, windows: 5 }
     } else {
-        Timing { warm_up_ms: 1_000, window_ms: 1_000, windows: 5 }
+        Timing { warm_up_ms: 1_000, window_ms: 500, windows: 10 }
     };
     for (pace_name, pace) in shape.paces {
         let figures = course.measure(*pace, timing)?;
