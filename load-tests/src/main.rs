@@ -47,6 +47,9 @@ struct Measure {
     /// Only these scenarios.
     #[arg(long, value_enum, value_delimiter = ',')]
     scenario: Vec<Scenario>,
+    /// Everything so many times over, of which the quietest counts: for a machine that others use too.
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
     /// Only these targets.
     #[arg(long, value_enum, value_delimiter = ',')]
     target: Vec<Target>,
@@ -90,7 +93,8 @@ fn run(measure: Measure) -> anyhow::Result<ExitCode> {
     let mut report = Report::new();
     let targets = if measure.target.is_empty() { measure.profile.targets() } else { measure.target };
     let scenarios = if measure.scenario.is_empty() { Scenario::value_variants().to_vec() } else { measure.scenario };
-    for scenario in scenarios {
+    let rounds = scenarios.iter().flat_map(|scenario| std::iter::repeat_n(*scenario, measure.rounds as usize));
+    for scenario in rounds {
         scenario.run(&mut Bench {
             places: &places,
             profile: measure.profile,

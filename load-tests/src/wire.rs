@@ -49,11 +49,11 @@ fn head(opcode: u8, length: usize, mask_bit: u8) -> Vec<u8> {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => head.push(mask_bit | short),
         (_, Ok(medium)) => {
-            head.push(mask_bit | 126);
+            head.push(mask_bit | 0x7e);
             head.extend_from_slice(&medium.to_be_bytes());
         }
         _ => {
-            head.push(mask_bit | 127);
+            head.push(mask_bit | 0x7f);
             head.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }

@@ -160,7 +160,7 @@ impl Floor {
                 request.extend_from_slice(bytes);
                 if request[0] != b'G' {
                     self.peers[index] = Some(Peer::Source(stream, Vec::new()));
-                    self.records(index, request);
+                    self.records(index, &request);
                 } else if wire::head_length(&request).is_none() {
                     self.peers[index] = Some(Peer::New(stream, request));
                 } else {
@@ -170,7 +170,7 @@ impl Floor {
             Some(Peer::Source(stream, mut rest)) => {
                 rest.extend_from_slice(bytes);
                 self.peers[index] = Some(Peer::Source(stream, Vec::new()));
-                self.records(index, rest);
+                self.records(index, &rest);
             }
             other => self.peers[index] = other,
         }
@@ -196,7 +196,7 @@ impl Floor {
     }
 
     /// Publishes every whole record and keeps the rest.
-    fn records(&mut self, index: usize, bytes: Vec<u8>) {
+    fn records(&mut self, index: usize, bytes: &[u8]) {
         let mut at = 0;
         while let Some(head) = bytes.get(at..at + 8) {
             let word = |from: usize| u32::from_be_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]]);

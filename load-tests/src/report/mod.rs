@@ -3,6 +3,7 @@
 mod bars;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::clock::{SECOND_NS, now_ns};
 use crate::course::{Figures, ratio};
 use crate::machine;
 use crate::target::Target;
-use bars::{Limit, ROWS, Row};
+use bars::{Better, Limit, ROWS, Row};
 
 #[derive(Default)]
 pub struct Report {
@@ -45,12 +46,22 @@ impl Report {
             let words = if what == "refusals" { format!(" ({})", figures.complaint.trim()) } else { String::new() };
             self.faults.push(format!("{row}: {}: {count} {what}{words}", target.name()));
         }
-        self.figures.insert((row.to_owned(), target), figures.clone());
-        self.derived(row, target, value);
+        if self.derived(row, target, value) {
+            self.figures.insert((row.to_owned(), target), figures.clone());
+        }
     }
 
-    pub fn derived(&mut self, row: &str, target: Target, value: f64) {
-        self.values.insert((row.to_owned(), target), value);
+    /// Of several rounds the quietest counts. Answers whether this one does.
+    pub fn derived(&mut self, row: &str, target: Target, value: f64) -> bool {
+        let key = (row.to_owned(), target);
+        let best = self.values.get(&key).is_none_or(|before| match bars::better(row) {
+            Better::Lower => value < *before,
+            Better::Higher => value > *before,
+        });
+        if best {
+            self.values.insert(key, value);
+        }
+        best
     }
 
     pub fn missing(&mut self, target: Target, why: &str) {
@@ -86,7 +97,7 @@ impl Report {
             let (bar, verdict) = self.verdict(row, own);
             let mut cells = vec![row.label.to_owned(), number(own), bar, verdict.to_owned()];
             cells.extend(of_row.into_iter().map(number));
-            text += &format!("| {} |\n", cells.join(" | "));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
         text += &self.remarks();
         text
@@ -107,20 +118,21 @@ impl Report {
     fn remarks(&self) -> String {
         let mut text = String::from("\n");
         for (target, why) in &self.missing {
-            text += &format!("- missing: {}: {why}\n", target.name());
+            let _ = writeln!(text, "- missing: {}: {why}", target.name());
         }
         for line in &self.failed {
-            text += &format!("- failed: {line}\n");
+            let _ = writeln!(text, "- failed: {line}");
         }
         for line in &self.faults {
-            text += &format!("- delivery: {line}\n");
+            let _ = writeln!(text, "- delivery: {line}");
         }
         if self.faults.is_empty() && !self.figures.is_empty() {
             text += "- delivery: nothing lost, duplicated or out of order in any measurement\n";
         }
         let worst = self.figures.values().map(|figures| figures.foreign_busy + figures.steal).fold(0.0, f64::max);
-        text += &format!(
-            "- machine: Linux {}, load average {} before and {} after; others took up to {:.0} % of the server's core\n",
+        let _ = writeln!(
+            text,
+            "- machine: Linux {}, load average {} before and {} after; others took up to {:.0} % of the server's core",
             machine::kernel(),
             self.load_before,
             machine::load_average(),

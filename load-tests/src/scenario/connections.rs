@@ -33,7 +33,9 @@ pub fn idle(bench: &mut Bench<'_>) {
         for (join, rows) in [(false, &["storm-rate", "storm-cpu"][..]), (true, &["idle-memory"][..])] {
             progress(&format!("{}: {} connects {count} sockets", rows[0], target.name()));
             match storm(bench, target, count, join) {
-                Ok(found) if join => bench.report.derived("idle-memory", target, found.bytes),
+                Ok(found) if join => {
+                    bench.report.derived("idle-memory", target, found.bytes);
+                }
                 Ok(found) => {
                     bench.report.derived("storm-rate", target, found.per_s);
                     bench.report.derived("storm-cpu", target, found.cpu_us);
