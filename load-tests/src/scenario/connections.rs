@@ -35,6 +35,7 @@ pub fn idle(bench: &mut Bench<'_>) {
             match storm(bench, target, count, join) {
                 Ok(found) if join => {
                     bench.report.derived("idle-memory", target, found.bytes);
+                    bench.report.derived("idle-cpu", target, found.idle_percent);
                 }
                 Ok(found) => {
                     bench.report.derived("storm-rate", target, found.per_s);
@@ -50,6 +51,8 @@ struct Storm {
     per_s: f64,
     cpu_us: f64,
     bytes: f64,
+    /// Of a core, while nothing happens.
+    idle_percent: f64,
 }
 
 fn storm(bench: &Bench<'_>, target: Target, count: usize, join: bool) -> anyhow::Result<Storm> {
@@ -67,12 +70,17 @@ fn storm(bench: &Bench<'_>, target: Target, count: usize, join: bool) -> anyhow:
     let elapsed_ns = now_ns() - begun_ns;
     let cpu = sum(machine::cpu_ns)? - cpu;
     anyhow::ensure!(crowd.counts.closed == 0, "{} of the connections were refused", crowd.counts.closed);
+    // Nothing is said to anyone for three seconds; the last two tell what staying costs in processor time.
+    std::thread::sleep(Duration::from_secs(1));
+    let (quiet, quiet_ns) = (sum(machine::cpu_ns)?, now_ns());
     std::thread::sleep(Duration::from_secs(2));
+    let idle = ratio(sum(machine::cpu_ns)? - quiet, now_ns() - quiet_ns);
     let memory = sum(machine::anonymous_bytes)?.saturating_sub(memory);
     Ok(Storm {
         per_s: ratio(count as u64, elapsed_ns) * 1e9,
         cpu_us: ratio(cpu, count as u64) / 1_000.0,
         bytes: ratio(memory, count as u64),
+        idle_percent: idle * 100.0,
     })
 }
 
