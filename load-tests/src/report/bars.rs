@@ -95,6 +95,7 @@ pub const ROWS: &[Row] = &[
     row("unicast-sat", "10,000 rooms of one, 256 outstanding: CPU µs", Bar::Times(1.4, Target::RelayFloor)),
     row("unicast-sat-p99", "… latency p99, ms", Bar::None),
     row("idle-memory", "memory of an idle connection, bytes", Bar::AtMost(2_500.0)),
+    row("storm-memory", "… the same in no room", Bar::None),
     row("idle-cpu", "… CPU while all are idle, % of a core", Bar::None),
     row("storm-cpu", "CPU µs a connection, as many as come", Bar::AtMost(45.0)),
     row("storm-rate", "connections a second, as many as come", Bar::AtLeast(15_000.0)),

@@ -39,6 +39,7 @@ pub fn idle(bench: &mut Bench<'_>) {
                 }
                 Ok(found) => {
                     bench.report.derived("storm-rate", target, found.per_s);
+                    bench.report.derived("storm-memory", target, found.bytes);
                     bench.report.derived("storm-cpu", target, found.cpu_us);
                 }
                 Err(error) => bench.report.failed(rows[0], target, &error),
