@@ -98,12 +98,13 @@ fn suites(tree: &Tree) -> impl Iterator<Item = &File> {
 }
 
 fn rows(file: &File) -> Vec<Row<'_>> {
-    let row = |(number, line): (usize, &'_ str)| -> Option<Row<'_>> {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [id, asked, state, note] = cells[..] else { return None };
-        is_id(id).then(|| Row { line: number + 1, id, asked, state: state.trim_matches('`'), note })
-    };
-    file.text.lines().enumerate().filter_map(row).collect()
+    file.text.lines().enumerate().filter_map(|(number, line)| row(number + 1, line)).collect()
+}
+
+fn row(line: usize, text: &str) -> Option<Row<'_>> {
+    let cells: Vec<&str> = text.trim_matches('|').split('|').map(str::trim).collect();
+    let [id, asked, state, note] = cells[..] else { return None };
+    is_id(id).then(|| Row { line, id, asked, state: state.trim_matches('`'), note })
 }
 
 /// IDs in brackets at the end of a title, as in `"joins [K-05 C-08]"`.
