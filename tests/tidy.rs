@@ -6,6 +6,8 @@
 mod documents;
 #[path = "tidy/links.rs"]
 mod links;
+#[path = "tidy/requirements.rs"]
+mod requirements;
 #[path = "tidy/rooms.rs"]
 mod rooms;
 #[path = "tidy/shape.rs"]
@@ -69,6 +71,12 @@ fn links_lead_somewhere() {
 fn documents_are_there_and_decisions_are_told() {
     let tree = Tree::read();
     none([documents::missing(&tree), documents::decisions(&tree), documents::names(&tree)].concat());
+}
+
+#[test]
+fn requirements_are_all_there_and_told_as_the_tests_show_them() {
+    let tree = Tree::read();
+    none([requirements::incomplete(&tree), requirements::unshown(&tree), requirements::overstated(&tree)].concat());
 }
 
 #[test]

@@ -87,7 +87,7 @@ function webSocketMessages() {
 }
 
 function upgrading() {
-  test("moves from long-polling to WebSocket, releasing the poll with a noop", { timeout: TEST_MS }, async () => {
+  test("moves from long-polling to WebSocket, releasing the poll with a noop [C-01]", { timeout: TEST_MS }, async () => {
     const { session, wire } = await probe(base);
     assert.deepEqual(await session.poll(), { status: 200, body: "6" });
     wire.send("5");

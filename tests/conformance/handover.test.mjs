@@ -25,7 +25,7 @@ describe("hand-over between workers", () => {
   after(() => gateway.stop());
 
   for (let round = 1; round <= ROUNDS; round += 1) {
-    test(`${CLIENTS} clients upgrade at once, round ${round}`, { timeout: 2 * DEADLINE_MS }, () => storm(gateway, "upgrade", "websocket"));
+    test(`${CLIENTS} clients upgrade at once, round ${round} [C-01]`, { timeout: 2 * DEADLINE_MS }, () => storm(gateway, "upgrade", "websocket"));
   }
   test(`${CLIENTS} clients stay on polling`, { timeout: 2 * DEADLINE_MS }, () => storm(gateway, "polling", "polling"));
 });

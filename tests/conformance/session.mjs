@@ -46,7 +46,7 @@ function pollingHandshake(base) {
 }
 
 function webSocketHandshake(base) {
-  test("opens a session and offers no further upgrade", { timeout: TEST_MS }, async () => {
+  test("opens a session and offers no further upgrade [K-13]", { timeout: TEST_MS }, async () => {
     const wire = new Wire(base, { EIO: 4, transport: "websocket" });
     assertOpenPacket(await wire.frame(), []);
     wire.close();

@@ -18,6 +18,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/monitoring.md",
     "docs/operations.md",
     "docs/publishers.md",
+    "docs/requirements.md",
     "docs/security.md",
 ];
 

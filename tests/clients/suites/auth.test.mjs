@@ -56,7 +56,7 @@ const claims = {
   set: (more) => ({ iss: "https://set.test/", sub: "dora", ...more }),
 };
 
-describe("a good token admits", () => {
+describe("a good token admits [W-46 K-23 F-05 F-18]", () => {
   const admits = (what, token, user, namespace = "/") => {
     test(`${what}, from auth.token`, TEST, async () => {
       assert.equal(await whoami(await open(namespace, { auth: { token: token() } })), user);
@@ -95,7 +95,7 @@ describe("a good token admits", () => {
   });
 });
 
-describe("a refusal", () => {
+describe("a refusal [W-14 C-05 C-49]", () => {
   const INVALID = ["AUTH_INVALID", "Invalid token"];
   const refuses = (what, auth, [code, message], reason, namespace = "/") => test(what, TEST, async () => {
     const told = await start(namespace, auth()).refused();
@@ -147,13 +147,13 @@ describe("a refusal", () => {
 });
 
 describe("rights", () => {
-  test("anonymous clients come in where the configuration says so, and are nobody", TEST, async () => {
+  test("anonymous clients come in where the configuration says so, and are nobody [K-20]", TEST, async () => {
     const client = await open("/open");
     assert.ok([null, undefined].includes(await whoami(client)));
     assert.equal(await whoami(await open("/open", { auth: { token: keys.rsa.token(claims.rsa()) } })), "bob");
   });
 
-  test("a socket is in the rooms of its claims from the start", TEST, async () => {
+  test("a socket is in the rooms of its claims from the start [C-06 H-10 H-12 H-13 F-15]", TEST, async () => {
     const [ada, bob] = [
       await open("/", { auth: { token: keys.shared.token(claims.shared({ org: { id: 12 } })) } }),
       await open("/", { auth: { token: keys.rsa.token(claims.rsa()) } }),
@@ -192,7 +192,7 @@ describe("rights", () => {
 });
 
 describe("key sets", { concurrency: true }, () => {
-  test("a flood of unknown keys costs one fetch in half a minute, and a new key is found by it", KEYS_TEST, () =>
+  test("a flood of unknown keys costs one fetch in half a minute, and a new key is found by it [W-46]", KEYS_TEST, () =>
     withKeySet(async ({ server, first, next, gateway }) => {
       const made = Array.from({ length: 40 }, (_, index) => new Key("ES256", { kid: `made-up-${index}` }));
       const flood = () => Promise.all(made.map(async (key) => (await attempt(gateway, key)).data?.code));
@@ -251,7 +251,7 @@ describe("key sets", { concurrency: true }, () => {
 });
 
 describe("a file in which nobody could come in", () => {
-  test("is refused by check and by serve, every fault at once", TEST, async () => {
+  test("is refused by check and by serve, every fault at once [K-20]", TEST, async () => {
     const closed = file('namespaces:\n  "/": {}\n  "/other": { anonymous: false }\n  "/third": { issuers: [nobody] }\n');
     for (const words of [["check", closed], ["serve", "--config", closed, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]]) {
       const { status, errors } = await fanfare(words);
@@ -264,7 +264,7 @@ describe("a file in which nobody could come in", () => {
   });
 });
 
-test("no token ever stands in the log", TEST, async () => {
+test("no token ever stands in the log [C-49]", TEST, async () => {
   const log = gateway.process.log.join("\n");
   assert.ok(Key.issued.size > 50, `${Key.issued.size} tokens`);
   assert.ok(gateway.logged("realtime.auth_failed").length > 20);

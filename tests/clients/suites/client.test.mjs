@@ -31,7 +31,7 @@ function behaviours(version, mode) {
     assert.deepEqual(seen.map(([{ number }]) => number), Array.from({ length: 20 }, (_, index) => index + 1));
   });
 
-  test("carries ten attachments up and down, whatever lies between them", TEST, async () => {
+  test("carries ten attachments up and down, whatever lies between them [C-57]", TEST, async () => {
     const [sender, receiver] = [await open("/chat"), await open("/chat")];
     const room = `bytes-${version}-${mode}`;
     await receiver.join(room);
@@ -63,7 +63,7 @@ function behaviours(version, mode) {
     });
   });
 
-  test("is told of an unknown namespace and a bad token, and admitted with a good one", TEST, async () => {
+  test("is told of an unknown namespace and a bad token, and admitted with a good one [H-26]", TEST, async () => {
     assert.equal((await start("/nowhere", { version, mode }).refused()).message, "Invalid namespace");
     const refusal = await start("/secure", { version, mode, auth: { token: "no.such.token" } }).refused();
     assert.match(refusal.data.code, /^[A-Z_]+$/);
@@ -86,7 +86,7 @@ function behaviours(version, mode) {
     assert.deepEqual(client.disconnects, ["io client disconnect"]);
   });
 
-  test("ends on the transport it was told to use", TEST, async () => {
+  test("ends on the transport it was told to use [K-13 C-01 H-25]", TEST, async () => {
     const client = await open("/");
     await until("the transport", () => client.transport === (mode === "polling" ? "polling" : "websocket"));
     assert.equal((await client.ask("ping", {})).ok, true);

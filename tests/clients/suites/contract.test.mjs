@@ -20,7 +20,7 @@ const shared = await sharedSystem({ nodes: 1, edit });
 for (const mode of ["polling", "websocket", "upgrade"]) {
   const connect = (options) => Client.connect(shared.system.urls[0], "/rules", { mode, ...options });
 
-  test(`a new socket is greeted in order (${mode})`, TEST, async () => {
+  test(`a new socket is greeted in order (${mode}) [F-41]`, TEST, async () => {
     const client = await connect({ auth: { colour: "red" } });
     await client.take("auth");
     assert.deepEqual(client.events, [["welcome", "hi"], ["auth", { colour: "red" }]]);

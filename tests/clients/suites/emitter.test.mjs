@@ -15,7 +15,7 @@ const redis = await shared.system.redis.client();
 const emitter = new Emitter(redis);
 after(() => redis.destroy());
 
-describe("emits", () => emits());
+describe("emits [K-18 K-24]", () => emits());
 describe("values", () => values());
 describe("commands to sockets", () => commands());
 describe("another key", () => anotherKey());

@@ -54,7 +54,7 @@ describe("the admin port", () => {
 });
 
 describe("the log", () => {
-  test("is JSON, line by line, and tells of each socket's coming and going", TEST, () => withGateway(config(), async (gateway) => {
+  test("is JSON, line by line, and tells of each socket's coming and going [K-04 H-17 F-44]", TEST, () => withGateway(config(), async (gateway) => {
     const [leaving, vanishing, mute] = await Promise.all([0, 1, 2].map(() => Client.connect(gateway.url, "/", { reconnection: false })));
     const ids = [leaving, vanishing, mute].map(({ socket }) => socket.id);
     leaving.close();

@@ -10,7 +10,7 @@ const TEST = { timeout: 20_000 };
 const shared = await sharedSystem();
 
 for (const namespace of ["/", "/chat"]) {
-  describe(`publishing to ${namespace} at one node of three`, () => deliveries(namespace));
+  describe(`publishing to ${namespace} at one node of three [K-22 K-24 C-25 C-55 F-41 F-42 F-43]`, () => deliveries(namespace));
 }
 describe("the publish call", () => publishCall());
 
@@ -37,7 +37,7 @@ function deliveries(namespace) {
   reaches("nobody in an empty room", () => ({ rooms: ["nobody-is-here"] }), () => []);
   reaches("the node's own sockets only", () => ({ local: true }), () => ["a1", "b1", "none1"]);
 
-  test("a socket's own publish reaches the room on every node", TEST, async () => {
+  test("a socket's own publish reaches the room on every node [H-37]", TEST, async () => {
     await audience.members.none1.ask("publish", { room: "b", event: "from-a-socket", data: 1 });
     assert.deepEqual(await heard("from-a-socket"), ["ab2", "abc3", "b1", "b3"]);
   });
@@ -51,7 +51,7 @@ function deliveries(namespace) {
     assert.deepEqual(await heard("to-late-comers"), ["none3"]);
   });
 
-  test("several arguments and no argument arrive as they were sent", TEST, async () => {
+  test("several arguments and no argument arrive as they were sent [C-28]", TEST, async () => {
     await publish({ event: "shapes", args: [1, "zwei", { drei: [null, true, "é€😀"] }, 9007199254740991, 1.5] });
     await publish({ event: "bare" });
     await fence(audience.all, (event, data) => publish({ event, data }));
