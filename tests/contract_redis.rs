@@ -7,8 +7,6 @@
 )]
 
 mod contract;
-#[path = "redis/deployments.rs"]
-mod deployments;
 #[path = "redis/faults.rs"]
 mod faults;
 #[path = "redis/ingesting.rs"]

@@ -1,5 +1,4 @@
-//! Redis in the forms that operators run it: TLS, Sentinel, Cluster, Valkey. They take a while, so they run only with
-//! `FANFARE_TEST_FULL=1`; then whatever cannot run is a failure.
+//! Redis in the forms that operators run it: TLS, Sentinel, Cluster, Valkey.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,10 +9,6 @@ use fanfare::event::Topic;
 
 use super::node::{Node, options, partition, room, until};
 use super::server::{self, Answer, Server, ask, free_port};
-
-fn full() -> bool {
-    std::env::var("FANFARE_TEST_FULL").is_ok_and(|value| value == "1")
-}
 
 /// Publishes until it works again and the subscriber hears it again. Returns how long that took.
 async fn heals(node: &mut Node, topic: &Topic) -> Duration {
@@ -127,9 +122,6 @@ fn make_certificates(file: &dyn Fn(&str) -> String) {
 
 #[tokio::test]
 async fn a_sentinel_failover_is_followed() {
-    if !full() {
-        return;
-    }
     let primary = Server::start();
     let mut replica = Server::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
     server::until("the replica is in step", || primary.ask(&["INFO", "replication"]).text().contains("state=online"));
@@ -217,7 +209,7 @@ impl Cluster {
     /// Where the keys of a partition's head live: an index into `nodes`.
     fn owner(&self, key: &str) -> usize {
         let slot = ask(self.nodes[0].port, &["CLUSTER", "KEYSLOT", key]).number();
-        let slots = self.nodes.iter().find_map(|node| node.try_ask(&["CLUSTER", "SLOTS"])).expect("a node answers");
+        let slots = self.nodes.iter().find(|node| node.is_there()).expect("a node answers").ask(&["CLUSTER", "SLOTS"]);
         let range =
             slots.list().iter().find(|range| (range.list()[0].number()..=range.list()[1].number()).contains(&slot));
         let port = range.expect("every slot is served").list()[2].list()[1].number();
@@ -227,9 +219,6 @@ impl Cluster {
 
 #[tokio::test]
 async fn a_cluster_serves_partitions_of_every_shard_and_survives_a_lost_primary() {
-    if !full() {
-        return;
-    }
     let mut cluster = Cluster::start().await;
     let mut node = Node::on(&cluster.url()).await;
     for namespace in ["/", "/a", "/b", "/c", "/d"] {
@@ -271,9 +260,6 @@ async fn a_cluster_serves_partitions_of_every_shard_and_survives_a_lost_primary(
 
 #[tokio::test]
 async fn a_frozen_primary_of_a_cluster_is_replaced() {
-    if !full() {
-        return;
-    }
     let cluster = Cluster::start().await;
     let mut node = Node::on(&cluster.url()).await;
     node.watch(&[room("a")]).await;
@@ -287,9 +273,6 @@ async fn a_frozen_primary_of_a_cluster_is_replaced() {
 
 #[tokio::test]
 async fn a_slot_that_moves_takes_its_subscriptions_along() {
-    if !full() {
-        return;
-    }
     let cluster = Cluster::start().await;
     let mut node = Node::on(&cluster.url()).await;
     node.watch(&[room("a"), room("b")]).await;
@@ -323,9 +306,6 @@ async fn a_slot_that_moves_takes_its_subscriptions_along() {
 
 #[tokio::test]
 async fn valkey_serves_as_well() {
-    if !full() {
-        return;
-    }
     let program = std::env::var("FANFARE_TEST_VALKEY").expect("FANFARE_TEST_VALKEY names a valkey-server");
     let server = Server::run(Path::new(&program).to_owned(), &[]);
     let mut node = Node::on(&server.url()).await;
