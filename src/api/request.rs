@@ -3,15 +3,12 @@
 //! HTTP adds two fields to the common form (`event::json`): `local` and `durability`. They are taken out before the common
 //! parser, which refuses what it does not know, sees the rest.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::refusal::{Kind, Refusal};
 use crate::backplane::Durability;
 use crate::event::Publication;
-use crate::event::json::{DEPTH_MAX, Draft, PublicationFault};
+use crate::event::json::{DEPTH_MAX, Draft, Fields, PublicationFault};
 use crate::ids::Namespace;
 use crate::protocol::json::depth_within;
 
@@ -178,28 +175,5 @@ fn fields_of(text: &str) -> Result<Vec<(String, &RawValue)>, PublicationFault> {
         Ok(fields) => Ok(fields.0),
         Err(error) if error.is_data() => Err(PublicationFault::Kind { path: "", expected: "an object" }),
         Err(error) => Err(PublicationFault::Syntax { line: error.line(), column: error.column() }),
-    }
-}
-
-/// The members of an object in order, equal names included.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Members)
     }
 }

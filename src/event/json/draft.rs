@@ -1,15 +1,15 @@
 //! The parts of a publication before they are checked.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::Deserialize;
 use serde_json::value::RawValue;
 
 use super::arguments::{check_name, nests_within, placeholders_fit};
+use super::fields::Fields;
 use super::{
     ATTACHMENTS_MAX, Arguments, DEPTH_MAX, IDEMPOTENCY_KEY_BYTES_MAX, Names, PublicationFault, PublicationJson,
     event_of, rooms_of, traceparent_of,
@@ -180,27 +180,4 @@ fn fault_of(error: &serde_json::Error, path: &'static str, expected: &'static st
         return PublicationFault::Kind { path, expected };
     }
     PublicationFault::Syntax { line: error.line(), column: error.column() }
-}
-
-/// The members of the object, in order; nothing of them is parsed yet.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
 }

@@ -12,6 +12,7 @@
 mod arguments;
 mod draft;
 mod fault;
+mod fields;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use sha1::{Digest, Sha1};
 pub use arguments::Arguments;
 pub use draft::{Draft, attachment_of};
 pub use fault::PublicationFault;
+pub use fields::Fields;
 pub use names::{Names, rooms_of};
 
 use super::{Body, Event, Publication, Target, encode};

@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::read`], also when all members together claim more than is left.
-    pub fn skip(&mut self) -> Result<&'a [u8], ReadError> {
+    pub fn skip_value(&mut self) -> Result<&'a [u8], ReadError> {
         let start = self.rest;
         let mut owed = 1;
         while owed > 0 {

@@ -33,7 +33,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ParseError> {
             "id" => id = ack_id(&reader.read()?)?,
             "data" => data = Some(read_payload(&mut reader, limits)?),
             _ => {
-                reader.skip()?;
+                reader.skip_value()?;
             }
         }
     }
