@@ -18,6 +18,12 @@ pub(crate) fn derive(value: &mut Value, has_file: bool) {
     let Some(root) = value.as_object_mut() else { return };
     fill(root, "development", || json!(!has_file));
     let development = root["development"].clone();
+    // No load balancer has to notice that a developer pressed Ctrl-C.
+    let drain_ms = if development == true { (0, 200) } else { (5_000, 10_000) };
+    if let Some(drain) = section(root, "drain") {
+        fill(drain, "grace_ms", || json!(drain_ms.0));
+        fill(drain, "window_ms", || json!(drain_ms.1));
+    }
     if let Some(publish) = section(root, "publish") {
         fill(publish, "loopback_without_key", || development);
     }

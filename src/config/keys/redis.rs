@@ -1,7 +1,7 @@
 //! Keys of Redis, of the foreign ways in over Redis, and of the end of the process.
 
 use super::super::kind::{Kind, REDIS_SCHEMES};
-use super::{Section, number, optional, preset, switch};
+use super::{Preset, Section, key, number, optional, preset, switch};
 
 pub(super) const REDIS: Section = Section {
     title: "Redis",
@@ -68,18 +68,18 @@ pub(super) const DRAIN: Section = Section {
     title: "The end",
     text: "What happens after SIGTERM. A second signal ends the process at once.",
     keys: &[
-        number(
+        key(
             "drain.grace_ms",
-            (0, 600_000),
+            Kind::Integer { min: 0, max: 600_000 },
             "milliseconds",
-            "5000",
+            Preset::Derived("5000; 0 in development"),
             "How long new clients are still served after `/readyz` says no, until load balancers have noticed.",
         ),
-        number(
+        key(
             "drain.window_ms",
-            (0, 3_600_000),
+            Kind::Integer { min: 0, max: 3_600_000 },
             "milliseconds",
-            "10000",
+            Preset::Derived("10000; 200 in development"),
             "The time over which connections are closed, in random order, so that clients do not return all at once.",
         ),
     ],
