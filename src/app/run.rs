@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::task::LocalSet;
 
 use super::build;
 use super::middle::Middle;
@@ -89,22 +90,18 @@ fn log_options(settings: &Settings) -> LogOptions {
     LogOptions { level: settings.log.level.as_str().parse().unwrap_or(tracing::Level::INFO), form }
 }
 
-/// Everything beside the workers runs on this one runtime: the backplane, the lanes, the operators' door.
+/// Everything beside the workers runs on this one thread: the backplane, the lanes, the operators' door; a single worker, too.
 ///
 /// # Errors
 /// If a port, the exporter or Redis cannot be had.
 pub fn run(settings: &Settings, parts: Parts) -> anyhow::Result<()> {
     let exporter = Exporter::install().context("the metrics recorder could not be installed")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .thread_name("control")
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the control runtime could not be started")?;
-    runtime.block_on(live(settings, parts, exporter))
+    LocalSet::new().block_on(&runtime, live(settings, parts, exporter))
 }
-
-const CONTROL_THREADS: usize = 2;
 
 async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::Result<()> {
     let listening = Listening::bind(parts.transport).map_err(|(address, error)| {

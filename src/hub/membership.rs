@@ -242,14 +242,18 @@ impl Hub {
         self.clients.get_mut(key).map(|client| &mut client.outbox)
     }
 
-    /// Moves the clients with something new to write (or to close) into `flush`.
+    /// Exchanges the list of clients with something new to write (or to close) for an empty one. Each is to be asked for by
+    /// [`Hub::flushing`].
     pub fn take_dirty(&mut self, flush: &mut Vec<ClientKey>) {
-        for key in self.dirty.drain(..) {
-            if let Some(client) = self.clients.get_mut(key) {
-                client.outbox.dirty = false;
-                flush.push(key);
-            }
-        }
+        flush.clear();
+        std::mem::swap(&mut self.dirty, flush);
+    }
+
+    /// The outbox of a client that [`Hub::take_dirty`] listed; what is queued from now on lists it again.
+    pub fn flushing(&mut self, key: ClientKey) -> Option<&mut Outbox> {
+        let outbox = &mut self.clients.get_mut(key)?.outbox;
+        outbox.dirty = false;
+        Some(outbox)
     }
 
     pub fn has_dirty(&self) -> bool {

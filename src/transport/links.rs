@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::{ErrorKind, IoSlice};
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(super) struct Local {
     pub farewells: RefCell<HashMap<SessionId, (Bytes, u64)>>,
     /// Every read goes through this one buffer; an idle connection holds none.
     pub read_buffer: RefCell<Vec<u8>>,
+    /// Where small frames that go out together are gathered.
+    write_buffer: RefCell<Vec<u8>>,
     /// The node goes away: no new sessions.
     pub draining: Cell<bool>,
 }
@@ -69,10 +71,25 @@ impl Wire {
     pub fn new(io: TcpStream) -> Self {
         Self { io, stop: Notify::new(), goodbye: Cell::new(None) }
     }
+
+    /// Writes what the network takes now. The runtime's own record of whether it takes anything is asked only where it does
+    /// not: it lies elsewhere in memory, and a room's fan-out would fetch it for every socket.
+    fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        match socket2::SockRef::from(&self.io).send(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.io.try_write(bytes),
+            outcome => outcome,
+        }
+    }
 }
 
-/// Most frames that go out in one write.
-const SLICES: usize = 64;
+/// What is to be done with a client after it was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    Rest,
+    /// The network is full.
+    Wait,
+    Finish,
+}
 
 /// How long an undelivered last packet is kept for a polling client, as in the reference.
 const FAREWELL_MS: u64 = 30_000;
@@ -94,86 +111,89 @@ impl Local {
             sessions: RefCell::default(),
             farewells: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+            write_buffer: RefCell::default(),
             draining: Cell::new(false),
         }
     }
 
-    /// Writes out everything that is queued: one vectored write for each client that has something.
+    /// Writes out everything that is queued: one write for each client that has something.
     pub fn flush(self: &Rc<Self>, dirty: &mut Vec<ClientKey>) {
-        dirty.clear();
         self.worker.hub.borrow_mut().take_dirty(dirty);
+        let mut sent = 0;
         for key in dirty.drain(..) {
-            self.flush_client(key);
+            sent += self.flush_client(key);
+        }
+        self.count_sent(sent);
+    }
+
+    fn flush_client(self: &Rc<Self>, key: ClientKey) -> usize {
+        let mut links = self.links.borrow_mut();
+        let (sent, after) = match links.get_mut(key) {
+            Some(Link::WebSocket(wire)) => self.write(key, wire),
+            Some(Link::Polling(polling)) => (0, self.answer_poll(key, polling)),
+            None => return 0,
+        };
+        drop(links);
+        self.go_on(key, after);
+        sent
+    }
+
+    fn go_on(self: &Rc<Self>, key: ClientKey, after: After) {
+        match after {
+            After::Rest => {}
+            After::Wait => {
+                self.worker.services.meters.flush_blocked.increment(1);
+                self.worker.services.tasks.spawn_local(Rc::clone(self).unblock(key));
+            }
+            After::Finish => self.finish(key),
         }
     }
 
-    fn flush_client(self: &Rc<Self>, key: ClientKey) {
-        let mut links = self.links.borrow_mut();
-        match links.get_mut(key) {
-            Some(Link::WebSocket(wire)) => {
-                let wire = Rc::clone(wire);
-                drop(links);
-                self.flush_wire(key, &wire);
-            }
-            Some(Link::Polling(polling)) => {
-                self.answer_poll(key, polling);
-                drop(links);
-                self.finish_if_closing(key);
-            }
-            None => {}
+    fn count_sent(&self, bytes: usize) {
+        if bytes > 0 {
+            self.worker.services.meters.sent_bytes.increment(bytes as u64);
         }
     }
 
     /// Answers the pending poll with what is queued, if both are there.
-    pub fn answer_poll(&self, key: ClientKey, polling: &mut Polling) {
+    pub fn answer_poll(&self, key: ClientKey, polling: &mut Polling) -> After {
         let mut hub = self.worker.hub.borrow_mut();
-        let Some(outbox) = hub.outbox(key) else { return };
-        if outbox.is_empty() || outbox.closing().is_some() {
-            return;
+        let Some(outbox) = hub.flushing(key) else { return After::Rest };
+        if outbox.closing().is_some() {
+            return After::Finish;
         }
         // The request was given up meanwhile: what is queued waits for the session's end or the next poll.
-        if polling.poll.as_ref().is_none_or(oneshot::Sender::is_closed) {
-            return;
+        if outbox.is_empty() || polling.poll.as_ref().is_none_or(oneshot::Sender::is_closed) {
+            return After::Rest;
         }
         outbox.listening = false;
         if let (Some(poll), Some((payload, _))) = (polling.poll.take(), outbox.take_payload()) {
-            self.worker.services.meters.sent_bytes.increment(payload.len() as u64);
+            self.count_sent(payload.len());
             let _ = poll.send(payload);
         }
+        After::Rest
     }
 
-    /// Writes a WebSocket client's outbox as far as the network takes it.
-    fn flush_wire(self: &Rc<Self>, key: ClientKey, wire: &Rc<Wire>) {
+    /// Writes a WebSocket client's outbox as far as the network takes it. Returns the bytes that it took.
+    fn write(&self, key: ClientKey, wire: &Wire) -> (usize, After) {
         let mut hub = self.worker.hub.borrow_mut();
-        let Some(outbox) = hub.outbox(key) else { return };
+        let Some(outbox) = hub.flushing(key) else { return (0, After::Rest) };
         if outbox.blocked {
             // The task that waits for the network goes on; only a client that must go does not wait for it.
             let hopeless = outbox.closing() == Some(Closing::SlowConsumer);
-            drop(hub);
-            if hopeless {
-                self.finish(key);
-            }
-            return;
+            return (0, if hopeless { After::Finish } else { After::Rest });
         }
+        let mut scratch = self.write_buffer.borrow_mut();
+        let mut sent = 0;
         while !outbox.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = outbox.slices(&mut slices);
-            // One frame alone is the rule in quiet rooms, and a plain write costs the kernel less.
-            let outcome = match &slices[..filled] {
-                [single] => wire.io.try_write(single),
-                several => wire.io.try_write_vectored(several),
-            };
-            match outcome {
+            match wire.send(outbox.next_write(&mut scratch)) {
                 Ok(written) => {
                     outbox.advance(written);
-                    self.worker.services.meters.sent_bytes.increment(written as u64);
+                    sent += written;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     outbox.blocked = true;
-                    drop(hub);
-                    self.worker.services.meters.flush_blocked.increment(1);
-                    self.worker.services.tasks.spawn_local(Rc::clone(self).unblock(key, Rc::clone(wire)));
-                    return;
+                    return (sent, After::Wait);
                 }
                 Err(_) => {
                     outbox.close(Closing::TransportError);
@@ -181,12 +201,12 @@ impl Local {
                 }
             }
         }
-        drop(hub);
-        self.finish_if_closing(key);
+        (sent, if outbox.closing().is_some() { After::Finish } else { After::Rest })
     }
 
     /// Waits until the network takes more, as long as it takes anything at all in time.
-    async fn unblock(self: Rc<Self>, key: ClientKey, wire: Rc<Wire>) {
+    async fn unblock(self: Rc<Self>, key: ClientKey) {
+        let Some(wire) = self.wire(key) else { return };
         let stall = Duration::from_millis(self.options.stall_ms);
         let writable = tokio::select! {
             biased;
@@ -203,13 +223,19 @@ impl Local {
                 outbox.close(Closing::SlowConsumer);
             }
         }
-        if writable { self.flush_wire(key, &wire) } else { self.finish(key) }
+        if writable {
+            let (sent, after) = self.write(key, &wire);
+            self.count_sent(sent);
+            self.go_on(key, after);
+        } else {
+            self.finish(key);
+        }
     }
 
-    fn finish_if_closing(self: &Rc<Self>, key: ClientKey) {
-        let closing = self.worker.hub.borrow_mut().outbox(key).is_some_and(|outbox| outbox.closing().is_some());
-        if closing {
-            self.finish(key);
+    fn wire(&self, key: ClientKey) -> Option<Rc<Wire>> {
+        match self.links.borrow().get(key)? {
+            Link::WebSocket(wire) => Some(Rc::clone(wire)),
+            Link::Polling(_) => None,
         }
     }
 

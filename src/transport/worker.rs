@@ -77,37 +77,39 @@ fn bind(address: SocketAddr, share: bool) -> std::io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Starts the worker threads. `router` serves what is not Engine.IO.
+/// Starts the workers, each on a thread of its own; a single one lives on the caller's, beside everything else: on one core
+/// another thread would only cost a change of threads for every publication. `router` serves what is not Engine.IO.
 ///
 /// # Panics
-/// If the system has no thread to give; without its workers a gateway can serve nobody.
+/// Outside a `LocalSet`, or if the system has no thread to give; without its workers a gateway can serve nobody.
 pub fn start(listening: Listening, services: &Arc<Services>, outlet: &WorkerOutlet, router: &axum::Router) -> Started {
     let Listening { options, sockets } = listening;
     let addresses = options.listeners.iter().map(|listener| listener.address).collect();
     let options = Arc::new(options);
     let (mailboxes, receivers) = Mailboxes::new(options.workers);
     outlet.open(mailboxes.clone(), Arc::clone(services));
-    let threads = sockets
-        .into_iter()
-        .zip(receivers)
-        .enumerate()
-        .map(|(index, (sockets, mailbox))| {
-            let index = u8::try_from(index).expect("the configuration allows 64 workers at most");
-            let (options, services) = (Arc::clone(&options), Arc::clone(services));
-            let (mailboxes, router) = (mailboxes.clone(), router.clone());
-            let body = move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .expect("a thread that just started can have a runtime");
-                let worker = Rc::new(Worker::new(index, services));
-                let local = Rc::new(Local::new(worker, options, mailboxes));
-                LocalSet::new().block_on(&runtime, live(local, sockets, mailbox, router));
-            };
-            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            thread.spawn(body).expect("the system starts a thread for each core")
-        })
-        .collect();
+    let mut lives = sockets.into_iter().zip(receivers).enumerate().map(|(index, (sockets, mailbox))| {
+        let index = u8::try_from(index).expect("the configuration allows 64 workers at most");
+        let (options, services) = (Arc::clone(&options), Arc::clone(services));
+        let (mailboxes, router) = (mailboxes.clone(), router.clone());
+        move || {
+            let worker = Rc::new(Worker::new(index, services));
+            live(Rc::new(Local::new(worker, options, mailboxes)), sockets, mailbox, router)
+        }
+    });
+    let mut threads = Vec::new();
+    if options.workers == 1 {
+        lives.by_ref().for_each(|life| services.tasks.spawn_local(life()));
+    }
+    for (index, life) in lives.enumerate() {
+        let body = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a thread that just started can have a runtime");
+            LocalSet::new().block_on(&runtime, life());
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(body);
+        threads.push(thread.expect("the system starts a thread for each core"));
+    }
     Started { mailboxes, threads, addresses }
 }
 
