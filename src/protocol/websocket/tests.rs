@@ -27,8 +27,8 @@ impl From<Message<'_>> for Owned {
 /// A frame as a client sends it; `first` is the header's first byte.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xfa, 0x21, 0x3d];
-    let mut out = Vec::new();
-    header(Opcode::Text, payload.len(), &mut out);
+    let frame = binary_frame(payload);
+    let mut out = frame[..frame.len() - payload.len()].to_vec();
     out[0] = first;
     out[1] |= 0x80;
     out.extend_from_slice(&mask);
