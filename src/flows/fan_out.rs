@@ -65,10 +65,7 @@ pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
             let namespace = &partition.namespace;
             let started = worker.services.clock.elapsed();
             let mut hub = worker.hub.borrow_mut();
-            let delivered = hub.deliver(namespace, target, frames, *volatile);
-            if let Some(position) = position {
-                hub.advance(namespace, position);
-            }
+            let delivered = hub.deliver(namespace, target, frames, *volatile, position.as_ref());
             drop(hub);
             let meters = &worker.services.meters;
             meters.fan_out_seconds.record(worker.services.clock.since(started));

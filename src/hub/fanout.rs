@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::membership::{Hub, Member, SocketKey};
 use super::{Frames, Pushed};
 use crate::event::{Position, Target};
-use crate::ids::{Namespace, Room};
+use crate::ids::{Namespace, Room, SocketId};
 
 /// What a fan-out did on this worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,26 +19,31 @@ pub struct Delivered {
 }
 
 impl Hub {
-    /// Queues the frames for every socket of the target: a handle copy and a queue slot per receiver, nothing else.
+    /// Queues the frames for every socket of the target: a handle copy and a queue slot per receiver, nothing else. With a
+    /// position, the lane of the namespace has come so far.
     pub fn deliver(
         &mut self,
         namespace: &Namespace,
         target: &Target,
         frames: &Arc<Frames>,
         volatile: bool,
+        position: Option<&Position>,
     ) -> Delivered {
+        let one_list = target.except.is_empty() && self.is_one_list(target);
+        let Some(members) = self.namespaces.get_mut(namespace) else { return Delivered::default() };
+        if let Some(position) = position {
+            members.position = Some(position.clone());
+        }
         let selected;
         // One room, or the whole namespace, without exceptions needs no look at the sockets themselves.
-        let receivers = if target.except.is_empty() && self.is_one_list(target) {
-            let members = self.namespaces.get(namespace);
+        let receivers = if one_list {
             match target.rooms.first() {
-                None => members.map(|members| members.members.as_slice()),
+                None => members.members.as_slice(),
                 Some(room) => {
-                    let key = members.and_then(|members| members.rooms.get(room));
-                    key.and_then(|key| self.rooms.get(*key)).map(|room| room.members.as_slice())
+                    let room = members.rooms.get(room).and_then(|key| self.rooms.get(*key));
+                    room.map(|room| room.members.as_slice()).unwrap_or_default()
                 }
             }
-            .unwrap_or_default()
         } else {
             selected = self.select(namespace, target);
             &selected
@@ -60,13 +65,6 @@ impl Hub {
         self.select(namespace, target).into_iter().map(|member| member.socket).collect()
     }
 
-    /// The lane of a namespace has come so far.
-    pub fn advance(&mut self, namespace: &Namespace, position: &Position) {
-        if let Some(members) = self.namespaces.get_mut(namespace) {
-            members.position = Some(position.clone());
-        }
-    }
-
     /// Where the lane of a namespace stands that has brought nothing here yet.
     pub fn begin(&mut self, namespace: &Namespace, position: Position) {
         if let Some(members) = self.namespaces.get_mut(namespace) {
@@ -78,7 +76,7 @@ impl Hub {
     fn is_one_list(&self, target: &Target) -> bool {
         match target.rooms.as_slice() {
             [] => true,
-            [room] => !self.socket_ids.contains_key(room.as_str()),
+            [room] => !(SocketId::recognizes(room.as_str()) && self.socket_ids.contains_key(room.as_str())),
             _ => false,
         }
     }
@@ -130,7 +128,6 @@ mod tests {
 
     use super::*;
     use crate::hub::{ClientKey, Encoding};
-    use crate::ids::SocketId;
 
     struct Fixture {
         hub: Hub,
@@ -166,7 +163,7 @@ mod tests {
 
     fn receivers(fixture: &mut Fixture, target: &Target) -> Vec<usize> {
         let frames = Arc::new(Frames::engine("4x"));
-        let delivered = fixture.hub.deliver(&fixture.namespace, target, &frames, false);
+        let delivered = fixture.hub.deliver(&fixture.namespace, target, &frames, false, None);
         let mut receivers = Vec::new();
         for (index, client) in fixture.clients.iter().enumerate() {
             if let Some((payload, count)) = fixture.hub.outbox(*client).and_then(crate::hub::Outbox::take_payload) {
@@ -203,7 +200,10 @@ mod tests {
         assert_eq!(receivers(&mut fixture, &target(&[own.as_str()], &[])), [3]);
         let other = Namespace::new("/other").unwrap();
         let frames = Arc::new(Frames::engine("4x"));
-        assert_eq!(fixture.hub.deliver(&other, &target(&[own.as_str()], &[]), &frames, false), Delivered::default());
+        assert_eq!(
+            fixture.hub.deliver(&other, &target(&[own.as_str()], &[]), &frames, false, None),
+            Delivered::default()
+        );
     }
 
     #[test]

@@ -114,44 +114,64 @@ impl Frames {
 
 impl Content {
     fn encode(&self, encoding: Encoding) -> Bytes {
-        let mut out = Vec::new();
         match self {
-            Self::Engine(packet) => append_text(&mut out, packet, encoding),
-            Self::Binary(bytes) => append_binary(&mut out, bytes, encoding),
+            Self::Engine(packet) => text(encoding, packet.len(), |out| out.push_str(packet)),
+            Self::Binary(bytes) => binary(bytes, encoding),
             Self::Socket { kind, namespace, id, data, attachments, offset } if encoding.is_msgpack() => {
                 let (data, offset) = (some(data), offset.as_deref());
-                let packet = socket::msgpack::encode(*kind, namespace.as_str(), *id, data, attachments, offset);
-                append_binary(&mut out, &packet, encoding);
+                binary(&socket::msgpack::encode(*kind, namespace.as_str(), *id, data, attachments, offset), encoding)
             }
             Self::Socket { kind, namespace, id, data, attachments, offset } => {
                 let (name, count) = (namespace.as_str(), attachments.len());
-                let packet = match kind {
-                    PacketType::Event | PacketType::BinaryEvent => {
-                        socket::encode_event(name, *id, data, count, offset.as_deref())
+                let length = PACKET_BYTES + name.len() + data.len() + offset.as_ref().map_or(0, String::len);
+                let packet = text(encoding, length, |out| {
+                    out.push_str(engine::MESSAGE);
+                    match kind {
+                        PacketType::Event | PacketType::BinaryEvent => {
+                            socket::append_event(out, name, *id, data, count, offset.as_deref());
+                        }
+                        _ => socket::append(out, *kind, name, *id, some(data), count),
                     }
-                    _ => socket::encode(*kind, name, *id, some(data), count),
-                };
-                out.reserve(packet.len() + 16 + attachments.iter().map(|bytes| bytes.len() * 2 + 16).sum::<usize>());
-                append_text(&mut out, &[engine::MESSAGE, &packet].concat(), encoding);
+                });
+                if attachments.is_empty() {
+                    return packet;
+                }
+                let mut out = packet.to_vec();
                 for bytes in attachments {
                     append_binary(&mut out, bytes, encoding);
                 }
+                Bytes::from(out)
             }
         }
-        Bytes::from(out)
     }
+}
+
+/// The packet of about `length` bytes that `write` appends. A WebSocket frame's header is written before it afterwards, so that nothing is copied.
+fn text(encoding: Encoding, length: usize, write: impl FnOnce(&mut String)) -> Bytes {
+    let mut out = String::new();
+    if encoding.is_polling() {
+        write(&mut out);
+        return Bytes::from(out);
+    }
+    out.reserve(websocket::HEADROOM + length);
+    out.extend([' '; websocket::HEADROOM]);
+    write(&mut out);
+    let mut frame = out.into_bytes();
+    let start = websocket::put_header(websocket::Opcode::Text, &mut frame);
+    Bytes::from(frame).slice(start..)
+}
+
+/// Room for what a packet has beside namespace, data and offset.
+const PACKET_BYTES: usize = 32;
+
+fn binary(bytes: &[u8], encoding: Encoding) -> Bytes {
+    let mut out = Vec::new();
+    append_binary(&mut out, bytes, encoding);
+    Bytes::from(out)
 }
 
 fn some(data: &str) -> Option<&str> {
     (!data.is_empty()).then_some(data)
-}
-
-fn append_text(out: &mut Vec<u8>, packet: &str, encoding: Encoding) {
-    if encoding.is_polling() {
-        out.extend_from_slice(packet.as_bytes());
-    } else {
-        websocket::append_text(out, packet);
-    }
 }
 
 fn append_binary(out: &mut Vec<u8>, bytes: &[u8], encoding: Encoding) {

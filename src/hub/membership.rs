@@ -1,6 +1,5 @@
 //! Who is where: clients, their sockets, and the rooms these are in.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
@@ -9,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Encoding, Frames, Outbox, Pushed};
 use crate::closing::Closing;
 use crate::event::Position;
-use crate::ids::{Namespace, Room, SocketId};
+use crate::ids::{ByName, Namespace, Room, SocketId};
 
 new_key_type! {
     /// An Engine.IO session of this worker. A key of a client that is gone finds nothing, also when its place is taken.
@@ -25,8 +24,8 @@ pub struct Hub {
     pub(super) clients: SlotMap<ClientKey, Client>,
     pub(super) sockets: SlotMap<SocketKey, Socket>,
     pub(super) rooms: SlotMap<RoomKey, RoomMembers>,
-    pub(super) namespaces: HashMap<Namespace, NamespaceMembers>,
-    pub(super) socket_ids: HashMap<SocketId, SocketKey>,
+    pub(super) namespaces: ByName<Namespace, NamespaceMembers>,
+    pub(super) socket_ids: ByName<SocketId, SocketKey>,
     pub(super) dirty: Vec<ClientKey>,
     /// Stamp of the last fan-out that had to look at each socket once.
     pub(super) round: u64,
@@ -72,7 +71,7 @@ pub(super) struct Member {
 
 #[derive(Debug, Default)]
 pub(super) struct NamespaceMembers {
-    pub rooms: HashMap<Room, RoomKey>,
+    pub rooms: ByName<Room, RoomKey>,
     pub members: Vec<Member>,
     /// The last position delivered here; what goes to one socket alone carries it as its offset.
     pub position: Option<Position>,

@@ -26,6 +26,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["transport", "api", "admin", "app"]),
     ("clap", &["app", "main"]),
     ("flate2", &["transport"]),
+    ("foldhash", &["ids", "backplane"]),
     ("form_urlencoded", &["transport", "admin"]),
     ("fred", &["redis"]),
     ("getrandom", &["flows", "memory"]),

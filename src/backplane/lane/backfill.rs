@@ -153,9 +153,7 @@ impl Lane {
 
     fn take_read(&mut self, topic: &Topic, entry: Entry, until: Id, now_ms: u64) {
         let link = self.link(topic, entry.prev, entry.id, now_ms);
-        if link == Link::Known {
-            return;
-        }
+        let Some(link) = link.filter(|link| *link != Link::Known) else { return };
         self.follow(topic, link, entry.id, until, now_ms);
         if self.recent.insert(entry.id, true) {
             self.counters.backfilled += 1;

@@ -1,5 +1,7 @@
 //! Following the topics from entry to entry: what an announcement's `prev` and epoch say about what lies between.
 
+use smallvec::SmallVec;
+
 use super::topics::{Link, Seen};
 use super::{GapReason, Lane};
 use crate::backplane::Announcement;
@@ -12,23 +14,21 @@ impl Lane {
             return None;
         }
         self.meet_epoch(Some(&announcement.epoch), announcement.id, before(announcement.id));
-        let watched = || announcement.topics.iter().filter(|(topic, _)| self.topics.contains(topic));
-        let holes: Vec<(Topic, Id)> = watched()
-            .filter(|(topic, prev)| self.link(topic, *prev, announcement.id, now_ms) == Link::Hole)
-            .cloned()
-            .collect();
-        if !holes.is_empty() {
-            for (topic, prev) in holes {
-                self.open_hole(&topic, prev);
+        let id = announcement.id;
+        let links = announcement.topics.iter().map(|(topic, prev)| self.link(topic, *prev, id, now_ms));
+        let links: SmallVec<[Option<Link>; 4]> = links.collect();
+        let linked = || announcement.topics.iter().zip(&links);
+        if links.contains(&Some(Link::Hole)) {
+            for ((topic, prev), _) in linked().filter(|(_, link)| **link == Some(Link::Hole)) {
+                self.open_hole(topic, *prev);
             }
             return Some(announcement);
         }
-        let watched: Vec<(Topic, Id)> = watched().cloned().collect();
         let mut fresh = false;
-        for (topic, prev) in watched {
-            let link = self.link(&topic, prev, announcement.id, now_ms);
+        for ((topic, _), link) in linked() {
+            let Some(link) = *link else { continue };
             fresh |= link != Link::Known;
-            self.follow(&topic, link, announcement.id, announcement.id, now_ms);
+            self.follow(topic, link, id, id, now_ms);
         }
         // It may have come by another of its topics, or before a fork that took its topic's last id back.
         if !fresh || !self.recent.insert(announcement.id, false) {
@@ -39,16 +39,17 @@ impl Lane {
         None
     }
 
-    /// How an entry stands to what was seen of its topic. One whose `prev` is older than what the log keeps may only say so,
+    /// How an entry stands to what was seen of its topic; `None` if the topic is not watched. One whose `prev` is older than what the log keeps may only say so,
     /// because the topic had been let go: nothing is missing if the topic was known to be whole since.
-    pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id, now_ms: u64) -> Link {
-        let link = self.topics.link(topic, prev, id);
+    pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id, now_ms: u64) -> Option<Link> {
+        let link = self.topics.link(topic, prev, id)?;
         let age_ms = self.options.history_age_ms;
         if link != Link::Hole || id.ms.saturating_sub(prev.ms) < age_ms {
-            return link;
+            return Some(link);
         }
         let whole_ms = self.topics.whole_ms(topic, self.checks.verified_ms());
-        if whole_ms.is_some_and(|whole_ms| now_ms.saturating_sub(whole_ms) < age_ms) { Link::Next } else { link }
+        let whole = whole_ms.is_some_and(|whole_ms| now_ms.saturating_sub(whole_ms) < age_ms);
+        Some(if whole { Link::Next } else { link })
     }
 
     /// Moves a topic's last id along a link that is no hole, telling what the link says was lost.

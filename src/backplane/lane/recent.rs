@@ -2,11 +2,13 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use crate::event::Id;
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    ids: HashSet<Id>,
+    ids: HashSet<Id, RandomState>,
     order: VecDeque<Id>,
 }
 

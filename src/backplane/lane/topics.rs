@@ -1,12 +1,11 @@
 //! The watched topics and the last id seen of each.
 
-use std::collections::HashMap;
-
 use crate::event::{Id, Topic};
+use crate::ids::ByName;
 
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    by_topic: HashMap<Topic, State>,
+    by_topic: ByName<Topic, State>,
     confirmed: usize,
 }
 
@@ -117,12 +116,13 @@ impl Topics {
         topics.iter().map(take).fold(false, |any, doubted| any | doubted)
     }
 
-    pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id) -> Link {
-        let Some(state) = self.by_topic.get(topic) else { return Link::Next };
-        match state.seen {
+    /// `None` if the topic is not watched.
+    pub(super) fn link(&self, topic: &Topic, prev: Id, id: Id) -> Option<Link> {
+        let state = self.by_topic.get(topic)?;
+        Some(match state.seen {
             Some(seen) if state.owed || id <= seen.id() => seen.link(prev, id),
             Some(_) | None => Link::Next,
-        }
+        })
     }
 
     /// [`Id::ZERO`] if nothing is known.

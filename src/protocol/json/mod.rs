@@ -95,6 +95,12 @@ impl Visitor<'_> for LossyText {
 /// `text` as a JSON string, quoted and escaped, appended to `out`.
 pub(crate) fn push_string(out: &mut String, text: &str) {
     use std::fmt::Write as _;
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     // Neither a JSON string nor a write to a `String` can fail.
     let _ = write!(out, "{}", serde_json::Value::from(text));
 }

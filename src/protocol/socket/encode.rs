@@ -5,11 +5,24 @@ use crate::protocol::json::push_string;
 
 /// Any packet. `data` is JSON text and taken as it is; `attachments` is written for binary kinds only.
 pub fn encode(kind: PacketType, namespace: &str, id: Option<u64>, data: Option<&str>, attachments: usize) -> String {
-    let data = data.unwrap_or_default();
-    let mut out = String::with_capacity(HEADER_BYTES + namespace.len() + data.len());
-    push_header(&mut out, kind, namespace, id, attachments);
-    out.push_str(data);
+    let mut out = String::new();
+    append(&mut out, kind, namespace, id, data, attachments);
     out
+}
+
+/// As [`encode`], behind what `out` holds already.
+pub fn append(
+    out: &mut String,
+    kind: PacketType,
+    namespace: &str,
+    id: Option<u64>,
+    data: Option<&str>,
+    attachments: usize,
+) {
+    let data = data.unwrap_or_default();
+    out.reserve(HEADER_BYTES + namespace.len() + data.len());
+    push_header(out, kind, namespace, id, attachments);
+    out.push_str(data);
 }
 
 /// An event. `args_json` is the array, name first, with a placeholder for each attachment; `offset` becomes its last item.
@@ -20,14 +33,27 @@ pub fn encode_event(
     attachments: usize,
     offset: Option<&str>,
 ) -> String {
-    let kind = if attachments > 0 { PacketType::BinaryEvent } else { PacketType::Event };
-    let Some(offset) = offset else {
-        return encode(kind, namespace, id, Some(args_json), attachments);
-    };
-    let mut out = String::with_capacity(HEADER_BYTES + namespace.len() + args_json.len() + offset.len() + 4);
-    push_header(&mut out, kind, namespace, id, attachments);
-    push_with_offset(&mut out, args_json, offset);
+    let mut out = String::new();
+    append_event(&mut out, namespace, id, args_json, attachments, offset);
     out
+}
+
+/// As [`encode_event`], behind what `out` holds already.
+pub fn append_event(
+    out: &mut String,
+    namespace: &str,
+    id: Option<u64>,
+    args_json: &str,
+    attachments: usize,
+    offset: Option<&str>,
+) {
+    let kind = if attachments > 0 { PacketType::BinaryEvent } else { PacketType::Event };
+    out.reserve(HEADER_BYTES + namespace.len() + args_json.len() + offset.map_or(0, |offset| offset.len() + 4));
+    push_header(out, kind, namespace, id, attachments);
+    match offset {
+        Some(offset) => push_with_offset(out, args_json, offset),
+        None => out.push_str(args_json),
+    }
 }
 
 /// The answer to an event that came with `id`.

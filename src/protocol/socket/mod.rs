@@ -22,7 +22,9 @@ mod tests;
 use super::msgpack::ReadError;
 
 pub use decode::decode;
-pub use encode::{encode, encode_ack, encode_connect, encode_connect_error, encode_disconnect, encode_event};
+pub use encode::{
+    append, append_event, encode, encode_ack, encode_connect, encode_connect_error, encode_disconnect, encode_event,
+};
 pub use payload::{arguments, event_name};
 pub use reassembly::{Assembled, Reassembly};
 

@@ -7,8 +7,33 @@ use super::{CONTROL_BYTES_MAX, CloseCode, Opcode};
 /// Longest reason of a close frame, in bytes: a control payload less the code.
 pub const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 
-/// Appends the header of an unmasked final frame. The payload may follow from elsewhere.
-pub fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
+/// Makes the bytes from [`HEADROOM`] to the end of `buffer` the payload of an unmasked final frame, by writing its header right
+/// before them. Returns where the frame begins.
+pub fn put_header(opcode: Opcode, buffer: &mut [u8]) -> usize {
+    let payload_len = buffer.len() - HEADROOM;
+    let (start, length) = match payload_len {
+        #[expect(clippy::cast_possible_truncation, reason = "the arm bounds it")]
+        0..=125 => (HEADROOM - 2, payload_len as u8),
+        126..=0xffff => {
+            #[expect(clippy::cast_possible_truncation, reason = "the arm bounds it")]
+            buffer[HEADROOM - 2..HEADROOM].copy_from_slice(&(payload_len as u16).to_be_bytes());
+            (HEADROOM - 4, 126)
+        }
+        _ => {
+            buffer[HEADROOM - 8..HEADROOM].copy_from_slice(&(payload_len as u64).to_be_bytes());
+            (HEADROOM - 10, 127)
+        }
+    };
+    buffer[start] = 0x80 | opcode as u8;
+    buffer[start + 1] = length;
+    start
+}
+
+/// Bytes that [`put_header`] needs before the payload.
+pub const HEADROOM: usize = SERVER_HEADER_BYTES_MAX;
+
+/// Appends the header of an unmasked final frame.
+fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
     out.push(0x80 | opcode as u8);
     match payload_len {
         #[expect(clippy::cast_possible_truncation, reason = "the arm bounds it")]
@@ -23,11 +48,6 @@ pub fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(&(payload_len as u64).to_be_bytes());
         }
     }
-}
-
-/// Appends a text frame.
-pub fn append_text(out: &mut Vec<u8>, payload: &str) {
-    append(Opcode::Text, payload.as_bytes(), out);
 }
 
 /// Appends a binary frame.
@@ -99,6 +119,9 @@ mod tests {
             let mut out = Vec::new();
             header(Opcode::Binary, len, &mut out);
             assert_eq!(out, expected);
+            let mut framed = vec![0; HEADROOM + len];
+            let start = put_header(Opcode::Binary, &mut framed);
+            assert_eq!(&framed[start..HEADROOM], expected);
         }
         assert_eq!(text_frame("hé").as_ref(), b"\x81\x03h\xc3\xa9");
         assert_eq!(binary_frame(&[7]).as_ref(), b"\x82\x01\x07");
@@ -107,9 +130,9 @@ mod tests {
     #[test]
     fn frames_are_appended_one_after_the_other() {
         let mut out = Vec::new();
-        append_text(&mut out, "2");
+        append_binary(&mut out, b"2");
         append_binary(&mut out, &[1, 2]);
-        assert_eq!(out, b"\x81\x012\x82\x02\x01\x02");
+        assert_eq!(out, b"\x82\x012\x82\x02\x01\x02");
     }
 
     #[test]

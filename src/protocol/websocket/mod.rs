@@ -24,7 +24,7 @@ mod tests;
 
 pub use close::CloseCode;
 pub use frame::{
-    CLOSE_REASON_BYTES_MAX, append_binary, append_text, binary_frame, close_frame, header, ping_frame, pong_frame,
+    CLOSE_REASON_BYTES_MAX, HEADROOM, append_binary, binary_frame, close_frame, ping_frame, pong_frame, put_header,
     text_frame,
 };
 pub use handshake::{Accept, UpgradeError, accept_key, check_upgrade};
