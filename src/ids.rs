@@ -4,7 +4,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Longest room name, in bytes. Configurable limits may be lower, never higher.
 pub const ROOM_BYTES_MAX: usize = 255;
@@ -78,13 +82,13 @@ text_id!(
     NodeId
 );
 text_id!(
-    /// A socket: one client in one namespace (20 URL-safe characters). It is public and may be used as a room name.
-    SocketId
-);
-text_id!(
     /// An Engine.IO session. It is a secret between client and server and never equals a socket id.
     SessionId
 );
+
+/// A socket: one client in one namespace (20 URL-safe characters). It is public and may be used as a room name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SocketId([u8; Self::LENGTH]);
 
 impl Namespace {
     /// # Errors
@@ -140,16 +144,48 @@ impl SocketId {
         let mut bytes = [0; 15];
         bytes[..12].copy_from_slice(&random);
         bytes[12..].copy_from_slice(&check(&random));
-        Self(url_safe(&bytes).into())
+        let mut text = [0; Self::LENGTH];
+        let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        debug_assert_eq!(length, Ok(Self::LENGTH), "fifteen bytes are twenty characters");
+        Self(text)
+    }
+
+    /// # Panics
+    /// Never: it was made of ASCII.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("made of ASCII")
     }
 
     /// Whether `name` is a socket id. A room of the same form passes with a probability of 2^-24.
     pub fn recognizes(name: &str) -> bool {
-        use base64::Engine as _;
         let mut bytes = [0; 15];
-        let decoded = name.len() == Self::LENGTH
-            && base64::engine::general_purpose::URL_SAFE_NO_PAD.decode_slice(name, &mut bytes) == Ok(15);
+        let decoded = name.len() == Self::LENGTH && URL_SAFE_NO_PAD.decode_slice(name, &mut bytes) == Ok(15);
         decoded && bytes[12..] == check(&bytes[..12])
+    }
+}
+
+impl fmt::Debug for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// As its text, so that a room's name finds it in a map.
+impl Hash for SocketId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for SocketId {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -172,17 +208,15 @@ impl SessionId {
 
     /// The worker that a session id from outside names, if the text has the form of one.
     pub fn worker(text: &str) -> Option<u8> {
-        use base64::Engine as _;
         if text.len() != 20 {
             return None;
         }
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.as_bytes()).ok()?.first().copied()
+        URL_SAFE_NO_PAD.decode(text.as_bytes()).ok()?.first().copied()
     }
 }
 
 fn url_safe(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn checked(name: &str, max: usize) -> Result<(), NameError> {

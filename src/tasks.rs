@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,10 +21,10 @@ impl Tasks {
         self.tracker.spawn(task);
     }
 
-    /// Starts a task of one worker, on that worker's thread.
+    /// Starts a task of one worker, on that worker's thread. It goes on if the handle is dropped.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
-    pub fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
-        tokio::task::spawn_local(self.tracker.track_future(task));
+    pub fn spawn_local(&self, task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+        tokio::task::spawn_local(self.tracker.track_future(task))
     }
 
     /// Held by what the process cannot do without: if it is dropped before the stop, as by a panic, the process has failed.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::asked::Asked;
 use super::policy::Policy;
-use super::{SocketState, Worker, correlation_id, random, rules};
+use super::{SocketState, Worker, correlation_id, rules};
 use crate::auth::{Claims, Identity, Refusal, token_from};
 use crate::closing::Closing;
 use crate::event::{Partition, Position, Topic};
@@ -52,7 +52,7 @@ pub async fn connect(worker: &Rc<Worker>, key: ClientKey, name: &str, auth: Opti
     rooms.dedup();
     rooms.truncate(services.limits.rooms_per_socket);
 
-    let partition = services.partition(&namespace);
+    let partition = worker.partition(&namespace);
     let topics = topics(&rooms);
     let floor = match services.lanes.acquire(&partition, &topics, None).await {
         Ok(floor) => floor,
@@ -88,7 +88,7 @@ struct Admission {
 fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     let Admission { policy, partition, identity, auth, rooms, floor } = admission;
     let namespace = partition.namespace.clone();
-    let id = SocketId::from_random(random());
+    let id = SocketId::from_random(worker.random());
     // It may be as long as a message, and would stay as long as the socket.
     let auth = auth.filter(|_| policy.contract.reads_auth());
     let mut clients = worker.clients.borrow_mut();
@@ -112,19 +112,19 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
         asked: Asked::default(),
     }));
 
-    let pid = policy.recovery.then(|| SessionId::new(worker.index, random()));
+    let pid = policy.recovery.then(|| SessionId::new(worker.index, worker.random()));
     let reply = match &pid {
         Some(pid) => format!(r#"{{"sid":"{id}","pid":"{pid}"}}"#),
         None => format!(r#"{{"sid":"{id}"}}"#),
     };
     hub.send(key, &Frames::control(PacketType::Connect, namespace.clone(), reply), false);
-    let address = client.handshake.address.clone();
+    let address = client.handshake.address;
     let request_id = client.handshake.request_id.clone();
     drop((clients, hub));
     worker.flush.notify_one();
     worker.services.meters.connect("ok");
     worker.services.meters.sockets.increment(1);
-    tracing::info!(event = "realtime.connect", socket = %id, namespace = %namespace, user, address, request_id, "connected");
+    tracing::info!(event = "realtime.connect", socket = %id, namespace = %namespace, user, %address, request_id, "connected");
     rules::greet(worker, key, &namespace);
     true
 }
@@ -157,13 +157,13 @@ fn refuse_with_code(
     class: &'static str,
 ) -> Result<(), Closing> {
     let correlation_id = correlation_id();
-    let address = worker.clients.borrow().get(key).map(|client| client.handshake.address.clone());
+    let address = worker.clients.borrow().get(key).map(|client| client.handshake.address);
     tracing::info!(
         event = "realtime.auth_failed",
         reason = class,
         correlation_id,
         namespace = name,
-        address,
+        address = address.map(tracing::field::display),
         "connect refused"
     );
     let data = serde_json::json!({ "code": code, "correlationId": correlation_id }).to_string();

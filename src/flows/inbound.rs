@@ -23,10 +23,11 @@ pub fn receive(worker: &Rc<Worker>, key: ClientKey, packet: Packet<'_>) -> Resul
     let Some(received) = client.session.receive(packet, &client.door.parsing, &client.door.timing, now_ms)? else {
         return Ok(());
     };
-    client.waiting_bytes += size(&received);
-    client.waiting.push_back(received);
-    if !client.driven {
-        client.driven = true;
+    let idle = client.waiting.is_none();
+    let waiting = client.waiting.get_or_insert_default();
+    waiting.bytes += size(&received);
+    waiting.packets.push_back(received);
+    if idle {
         worker.services.tasks.spawn_local(drive(Rc::clone(worker), key));
     }
     Ok(())
@@ -36,7 +37,7 @@ pub fn receive(worker: &Rc<Worker>, key: ClientKey, packet: Packet<'_>) -> Resul
 pub fn end(worker: &Worker, key: ClientKey, reason: Closing) {
     if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
         client.ended.get_or_insert(reason);
-        if client.driven {
+        if client.waiting.is_some() {
             return;
         }
     }
@@ -47,9 +48,9 @@ pub fn end(worker: &Worker, key: ClientKey, reason: Closing) {
 pub fn congestion(worker: &Worker, key: ClientKey) -> Option<Rc<Notify>> {
     let limits = &worker.services.limits;
     let mut clients = worker.clients.borrow_mut();
-    let client = clients.get_mut(key)?;
-    let full = client.waiting.len() >= limits.waiting_packets || client.waiting_bytes >= limits.waiting_bytes;
-    full.then(|| Rc::clone(client.relief.get_or_insert_default()))
+    let waiting = clients.get_mut(key)?.waiting.as_mut()?;
+    let full = waiting.packets.len() >= limits.waiting_packets || waiting.bytes >= limits.waiting_bytes;
+    full.then(|| Rc::clone(waiting.relief.get_or_insert_default()))
 }
 
 /// Works through what waits, until nothing does or the client is gone. Others get their turn after a few packets: most are
@@ -75,7 +76,9 @@ async fn drive(worker: Rc<Worker>, key: ClientKey) {
             // Nothing after it counts, also not what comes in while the network still takes what is queued.
             if let Some(client) = worker.clients.borrow_mut().get_mut(key) {
                 client.ended.get_or_insert(reason);
-                client.waiting.clear();
+                if let Some(waiting) = &mut client.waiting {
+                    waiting.packets.clear();
+                }
             }
         }
     }
@@ -84,14 +87,13 @@ async fn drive(worker: Rc<Worker>, key: ClientKey) {
 fn next(worker: &Worker, key: ClientKey) -> Option<(Received, Application)> {
     let mut clients = worker.clients.borrow_mut();
     let client = clients.get_mut(key)?;
-    let received = client.waiting.pop_front();
-    if let Some(relief) = client.relief.take() {
+    let waiting = client.waiting.as_mut()?;
+    let received = waiting.packets.pop_front();
+    if let Some(relief) = waiting.relief.take() {
         relief.notify_waiters();
     }
     let Some(received) = received else {
-        client.driven = false;
-        client.waiting = std::collections::VecDeque::new();
-        client.waiting_bytes = 0;
+        client.waiting = None;
         let ended = client.ended;
         drop(clients);
         if let Some(reason) = ended {
@@ -99,7 +101,7 @@ fn next(worker: &Worker, key: ClientKey) -> Option<(Received, Application)> {
         }
         return None;
     };
-    client.waiting_bytes = client.waiting_bytes.saturating_sub(size(&received));
+    waiting.bytes = waiting.bytes.saturating_sub(size(&received));
     Some((received, client.door.application))
 }
 

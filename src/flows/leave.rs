@@ -31,7 +31,7 @@ pub fn disconnect(worker: &Worker, socket: SocketKey, close: bool) {
 pub fn client(worker: &Worker, key: ClientKey, reason: Closing) {
     let Some(client) = worker.clients.borrow_mut().remove(key) else { return };
     // Whoever waits until more may be read from the client would wait for ever.
-    if let Some(relief) = &client.relief {
+    if let Some(relief) = client.waiting.as_ref().and_then(|waiting| waiting.relief.as_ref()) {
         relief.notify_waiters();
     }
     let departures = worker.hub.borrow_mut().remove(key);
@@ -42,7 +42,7 @@ pub fn client(worker: &Worker, key: ClientKey, reason: Closing) {
     tracing::debug!(
         event = "realtime.close",
         reason = reason.name(),
-        address = client.handshake.address,
+        address = %client.handshake.address,
         "transport closed"
     );
 }

@@ -49,6 +49,29 @@ impl Services {
     }
 }
 
+/// Random bytes fetched ahead, since a call to the system costs more than all else about an id.
+#[derive(Default)]
+pub(super) struct Randomness {
+    bytes: Vec<u8>,
+}
+
+impl Randomness {
+    /// Bytes nobody can guess; what is handed out is not kept.
+    pub fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.bytes.len() < N {
+            self.bytes = random::<RANDOMNESS_BYTES>().to_vec();
+        }
+        let rest = self.bytes.len() - N;
+        let mut taken = [0; N];
+        taken.copy_from_slice(&self.bytes[rest..]);
+        self.bytes[rest..].fill(0);
+        self.bytes.truncate(rest);
+        taken
+    }
+}
+
+const RANDOMNESS_BYTES: usize = 1_024;
+
 /// Ties a refusal that a client sees to the line in the log.
 pub fn correlation_id() -> String {
     uuid::Uuid::now_v7().to_string()

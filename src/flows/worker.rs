@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ use slotmap::SecondaryMap;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-use super::Services;
 use super::asked::Asked;
 use super::policy::Policy;
+use super::services::{Randomness, Services};
 use crate::auth::Identity;
 use crate::closing::Closing;
 use crate::event::{Event, NOWHERE, Partition, Position, Topic};
@@ -31,6 +32,7 @@ pub struct Worker {
     /// Joins whose interest is still on its way; see `fan_out::join`.
     pub unsettled: RefCell<HashSet<(SocketKey, Room)>>,
     ping: Arc<Frames>,
+    randomness: RefCell<Randomness>,
     reported_rooms: Cell<usize>,
 }
 
@@ -39,17 +41,22 @@ pub struct Client {
     pub id: SessionId,
     pub session: Session,
     pub door: Arc<Door>,
-    pub handshake: Box<Handshake>,
+    pub handshake: Handshake,
     /// One for each namespace joined.
     pub sockets: SmallVec<[Box<SocketState>; 1]>,
-    pub(super) waiting: VecDeque<Received>,
-    pub(super) waiting_bytes: usize,
-    /// A task is working on `waiting`.
-    pub(super) driven: bool,
-    /// The client's input has ended for this reason; it goes when `waiting` was worked through.
+    /// There while a task works on it.
+    pub(super) waiting: Option<Box<Waiting>>,
+    /// The client's input has ended for this reason; it goes when what waits was worked through.
     pub(super) ended: Option<Closing>,
-    /// Wakes whoever stopped reading because too much was waiting.
-    pub(super) relief: Option<Rc<Notify>>,
+}
+
+/// A client's packets that were taken in but not yet worked through.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub packets: VecDeque<Received>,
+    pub bytes: usize,
+    /// Wakes whoever stopped reading because this is too much.
+    pub relief: Option<Rc<Notify>>,
 }
 
 /// What a listener's clients have in common.
@@ -70,12 +77,12 @@ pub enum Application {
 }
 
 /// What is known of a client from its first request.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Handshake {
     /// The Authorization header. Never logged.
-    pub authorization: Option<String>,
-    pub address: String,
-    pub request_id: Option<String>,
+    pub authorization: Option<Box<str>>,
+    pub address: IpAddr,
+    pub request_id: Option<Box<str>>,
 }
 
 /// A client in one namespace, beside its rooms.
@@ -91,39 +98,54 @@ pub struct SocketState {
 }
 
 impl Worker {
-    pub fn new(index: u8, services: Arc<Services>) -> Self {
+    /// Room is reserved for `clients_expected`, up to a bound: it costs addresses and no memory until it is used, while growing
+    /// would leave the smaller tables behind.
+    pub fn new(index: u8, services: Arc<Services>, clients_expected: usize) -> Self {
+        let room = clients_expected.min(ROOM_RESERVED_MAX);
         let wheel = Wheel::new(services.clock.now_ms());
         Self {
             index,
             services,
-            hub: RefCell::default(),
-            clients: RefCell::default(),
+            hub: RefCell::new(Hub::with_room_for(room)),
+            clients: RefCell::new(SecondaryMap::with_capacity(room)),
             wheel: RefCell::new(wheel),
             flush: Notify::new(),
             unsettled: RefCell::default(),
             reported_rooms: Cell::new(0),
             ping: Arc::new(Frames::engine(crate::protocol::engine::PING)),
+            randomness: RefCell::default(),
         }
+    }
+
+    /// As [`super::random`], fetched ahead.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        self.randomness.borrow_mut().take()
+    }
+
+    /// The partition of a namespace; the sockets of one share it.
+    pub fn partition(&self, namespace: &Namespace) -> Arc<Partition> {
+        let hub = self.hub.borrow();
+        let shared = hub
+            .any_client_of(namespace)
+            .and_then(|client| self.with_socket(client, namespace.as_str(), |socket| Arc::clone(&socket.partition)));
+        shared.unwrap_or_else(|| self.services.partition(namespace))
     }
 
     /// Opens an Engine.IO session.
     pub fn open(&self, door: &Arc<Door>, handshake: Handshake, encoding: Encoding) -> (ClientKey, SessionId) {
         let now_ms = self.services.clock.now_ms();
         let key = self.hub.borrow_mut().open(encoding, door.outbox_bytes_max);
-        let id = SessionId::new(self.index, super::random());
+        let id = SessionId::new(self.index, self.random());
         let session = Session::open(&door.timing, now_ms);
         self.wheel.borrow_mut().insert(key, session.deadline_ms());
         let client = Client {
             id: id.clone(),
             session,
             door: Arc::clone(door),
-            handshake: Box::new(handshake),
+            handshake,
             sockets: SmallVec::new(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            driven: false,
+            waiting: None,
             ended: None,
-            relief: None,
         };
         self.clients.borrow_mut().insert(key, client);
         self.services.meters.handshakes.increment(1);
@@ -165,7 +187,9 @@ impl Worker {
             let Some(client) = clients.get_mut(key) else { continue };
             // The wheel fires a little before the deadline.
             let mut due = client.session.due(&client.door.timing, now_ms + Wheel::EARLY_MS);
-            if due == Due::Close(Closing::PingTimeout) && client.relief.is_some() {
+            if due == Due::Close(Closing::PingTimeout)
+                && client.waiting.as_ref().is_some_and(|waiting| waiting.relief.is_some())
+            {
                 // Its pongs wait behind packets that we have not got to.
                 client.session.excuse(&client.door.timing, now_ms);
                 due = Due::Wait;
@@ -231,6 +255,9 @@ impl Worker {
         }
     }
 }
+
+/// Clients of one worker for whom room is reserved.
+const ROOM_RESERVED_MAX: usize = 65_536;
 
 /// What an event in a recoverable namespace ends in: always something, so that applications can count on it.
 pub(super) fn offset(recovery: bool, position: Option<&Position>) -> Option<String> {

@@ -87,6 +87,15 @@ pub struct Departure {
 }
 
 impl Hub {
+    /// A hub that need not grow until it has so many clients with a socket each.
+    pub fn with_room_for(clients: usize) -> Self {
+        Self {
+            clients: SlotMap::with_capacity_and_key(clients),
+            sockets: SlotMap::with_capacity_and_key(clients),
+            ..Self::default()
+        }
+    }
+
     pub fn open(&mut self, encoding: Encoding, outbox_bytes_max: usize) -> ClientKey {
         self.clients.insert(Client { outbox: Outbox::new(encoding, outbox_bytes_max), sockets: SmallVec::new() })
     }
@@ -102,16 +111,12 @@ impl Hub {
     /// Adds a socket for `client`; `None` if the client is gone.
     pub fn admit(&mut self, client: ClientKey, namespace: &Namespace, id: SocketId) -> Option<SocketKey> {
         let owner = self.clients.get_mut(client)?;
+        // All sockets share the name that the first one brought.
+        let namespace = self.namespaces.get_key_value(namespace).map_or(namespace, |(name, _)| name).clone();
         let members = self.namespaces.entry(namespace.clone()).or_default();
         let index = place(members.members.len());
-        let socket = self.sockets.insert(Socket {
-            id: id.clone(),
-            client,
-            namespace: namespace.clone(),
-            index,
-            rooms: SmallVec::new(),
-            round: 0,
-        });
+        let socket =
+            self.sockets.insert(Socket { id: id.clone(), client, namespace, index, rooms: SmallVec::new(), round: 0 });
         members.members.push(Member { socket, client });
         owner.sockets.push(socket);
         self.socket_ids.insert(id, socket);
@@ -194,6 +199,11 @@ impl Hub {
     pub fn socket_in(&self, client: ClientKey, namespace: &Namespace) -> Option<SocketKey> {
         let sockets = &self.clients.get(client)?.sockets;
         sockets.iter().copied().find(|key| self.sockets.get(*key).is_some_and(|socket| socket.namespace == *namespace))
+    }
+
+    /// Any client with a socket in `namespace`.
+    pub fn any_client_of(&self, namespace: &Namespace) -> Option<ClientKey> {
+        self.namespaces.get(namespace)?.members.first().map(|member| member.client)
     }
 
     /// The sockets of a client.

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use slotmap::SecondaryMap;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
 
 use super::mailbox::Mailboxes;
 use super::options::Options;
+use super::websocket::linger;
 use crate::closing::Closing;
 use crate::flows::{Worker, leave};
 use crate::hub::ClientKey;
@@ -57,8 +59,8 @@ pub(super) struct Polling {
 /// A client's WebSocket. The task that reads it and the worker that writes it share this.
 pub(super) struct Wire {
     pub io: TcpStream,
-    /// The link is gone; the reading task finishes the closing handshake and ends.
-    pub stop: Notify,
+    /// The reading task, which ends with the link.
+    pub reading: Cell<Option<JoinHandle<()>>>,
     /// The client asked to close.
     pub goodbye: Cell<Option<Goodbye>>,
 }
@@ -69,7 +71,7 @@ pub(super) struct Goodbye(pub Option<CloseCode>);
 
 impl Wire {
     pub fn new(io: TcpStream) -> Self {
-        Self { io, stop: Notify::new(), goodbye: Cell::new(None) }
+        Self { io, reading: Cell::default(), goodbye: Cell::new(None) }
     }
 
     /// Writes what the network takes now. The runtime's own record of whether it takes anything is asked only where it does
@@ -103,11 +105,12 @@ const FAREWELL_BYTES_MAX: usize = 16 * 1024;
 
 impl Local {
     pub fn new(worker: Rc<Worker>, options: Arc<Options>, mailboxes: Mailboxes) -> Self {
+        let room = worker.clients.borrow().capacity();
         Self {
             worker,
             options,
             mailboxes,
-            links: RefCell::default(),
+            links: RefCell::new(SecondaryMap::with_capacity(room)),
             sessions: RefCell::default(),
             farewells: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
@@ -204,19 +207,12 @@ impl Local {
         (sent, if outbox.closing().is_some() { After::Finish } else { After::Rest })
     }
 
-    /// Waits until the network takes more, as long as it takes anything at all in time.
+    /// Waits until the network takes more, as long as it takes anything at all in time. When the link ends meanwhile, shutting
+    /// the connection down makes it writable.
     async fn unblock(self: Rc<Self>, key: ClientKey) {
         let Some(wire) = self.wire(key) else { return };
         let stall = Duration::from_millis(self.options.stall_ms);
-        let writable = tokio::select! {
-            biased;
-            () = wire.stop.notified() => {
-                // The reading task waits for the same signal.
-                wire.stop.notify_one();
-                return;
-            }
-            outcome = tokio::time::timeout(stall, wire.io.writable()) => matches!(outcome, Ok(Ok(()))),
-        };
+        let writable = matches!(tokio::time::timeout(stall, wire.io.writable()).await, Ok(Ok(())));
         if let Some(outbox) = self.worker.hub.borrow_mut().outbox(key) {
             outbox.blocked = false;
             if !writable {
@@ -257,7 +253,11 @@ impl Local {
             Link::WebSocket(wire) => {
                 self.worker.services.meters.clients_websocket.decrement(1);
                 say_goodbye(&wire, reason, whole);
-                wire.stop.notify_one();
+                if let Some(reading) = wire.reading.take() {
+                    reading.abort();
+                }
+                let local = Rc::clone(self);
+                self.worker.services.tasks.spawn_local(async move { linger(&local, &wire.io).await });
             }
             Link::Polling(polling) => {
                 self.worker.services.meters.clients_polling.decrement(1);

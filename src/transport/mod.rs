@@ -6,6 +6,7 @@
 
 mod admission;
 mod compress;
+mod doorway;
 mod links;
 mod mailbox;
 mod options;

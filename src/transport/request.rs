@@ -1,5 +1,6 @@
 //! One HTTP request: to the Engine.IO endpoint, or to the rest of the gateway.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use tower::ServiceExt;
 
 use super::admission::{Admitted, Query, admit};
 use super::compress::accepts_gzip;
+use super::doorway::Heir;
 use super::links::Local;
 use super::options::Listener;
 use super::refusal::Refusal;
@@ -29,6 +31,22 @@ pub(super) struct Entrance {
     /// Everything that is not Engine.IO.
     pub router: axum::Router,
     pub peer: SocketAddr,
+    /// Who takes the connection over, and the answer that is held back for it; see [`super::doorway`].
+    pub heir: RefCell<Option<Heir>>,
+    pub held: RefCell<Vec<u8>>,
+}
+
+impl Entrance {
+    pub fn new(local: &Rc<Local>, listener: &Rc<Listener>, router: &axum::Router, peer: SocketAddr) -> Self {
+        Self {
+            local: Rc::clone(local),
+            listener: Rc::clone(listener),
+            router: router.clone(),
+            peer,
+            heir: RefCell::default(),
+            held: RefCell::default(),
+        }
+    }
 }
 
 /// Serves one request.
@@ -80,20 +98,20 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allo
         Admitted::Post(sid) => polling::post(entrance, sid, request).await,
         Admitted::OpenWebSocket => {
             let handshake = handshake();
-            websocket::open(entrance, request, handshake)
+            websocket::open(entrance, &request, handshake)
         }
         Admitted::Wrong(sid, refusal) => Err(polling::wrong(entrance, sid, refusal).await),
-        Admitted::Upgrade(sid) => upgrade::probe(entrance, sid, request).await,
+        Admitted::Upgrade(sid) => upgrade::probe(entrance, sid, &request).await,
     };
     outcome.unwrap_or_else(refused)
 }
 
 fn handshake(entrance: &Entrance, headers: &HeaderMap) -> Handshake {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     Handshake {
-        authorization: text(AUTHORIZATION),
-        address: entrance.peer.ip().to_string(),
-        request_id: text(HeaderName::from_static("x-request-id")).filter(|id| id.len() <= 128),
+        authorization: text(AUTHORIZATION).map(Box::from),
+        address: entrance.peer.ip(),
+        request_id: text(HeaderName::from_static("x-request-id")).filter(|id| id.len() <= 128).map(Box::from),
     }
 }
 

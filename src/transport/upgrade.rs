@@ -10,6 +10,7 @@
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,11 +19,13 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::doorway::Taken;
 use super::links::{Link, Local, Wire};
 use super::polling::Owner;
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply};
-use super::websocket::{limits, linger, run, take_over};
+use super::websocket::{attend, limits, linger};
+use crate::flows::Door;
 use crate::hub::{ClientKey, Encoding};
 use crate::protocol::engine;
 use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, close_frame, pong_frame, text_frame};
@@ -31,7 +34,7 @@ use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, 
 const RELEASE: Duration = Duration::from_millis(100);
 
 /// A WebSocket for a session that polls.
-pub(super) async fn probe(entrance: &Rc<Entrance>, sid: &str, request: Request<Incoming>) -> Result<Reply, Refusal> {
+pub(super) async fn probe(entrance: &Entrance, sid: &str, request: &Request<Incoming>) -> Result<Reply, Refusal> {
     let accept = check_upgrade(request.method(), request.version(), request.headers()).map_err(Refusal::Upgrade)?;
     let owner = Owner::of(&entrance.local, sid)?;
     let known = {
@@ -41,28 +44,30 @@ pub(super) async fn probe(entrance: &Rc<Entrance>, sid: &str, request: Request<I
     if !known {
         return Err(Refusal::Protocol(engine::HandshakeError::SessionUnknown));
     }
-    let reply = accept.response();
-    let upgraded = hyper::upgrade::on(request);
-    let (local, sid) = (Rc::clone(&entrance.local), sid.to_owned());
-    let payload_bytes_max = entrance.listener.door.parsing.payload_bytes_max;
-    let timeout = Duration::from_millis(entrance.listener.upgrade_timeout_ms);
-    entrance.local.worker.services.tasks.spawn_local(async move {
-        let Some((io, leftover)) = take_over(upgraded).await else { return };
-        let attempt = Attempt { sid, leftover, limits: limits(payload_bytes_max), timeout };
+    let sid = sid.to_owned();
+    entrance.bequeath(move |entrance, Taken { io, answer, ahead }| {
+        // Next to nothing was written to this connection before, so it fits.
+        if !io.try_write(&answer).is_ok_and(|written| written == answer.len()) {
+            return;
+        }
+        let timeout = Duration::from_millis(entrance.listener.upgrade_timeout_ms);
+        let attempt = Attempt { sid, ahead, door: Arc::clone(&entrance.listener.door), timeout };
         if owner.is_here() {
-            attempt.start(&local, io);
+            attempt.start(&entrance.local, io);
         } else if let Ok(io) = io.into_std() {
-            // The connection moves to the worker that owns the session, and stays there.
-            let _ = owner.ask(move |local| TcpStream::from_std(io).map(|io| attempt.start(local, io))).await;
+            entrance.local.worker.services.tasks.spawn_local(async move {
+                // The connection moves to the worker that owns the session, and stays there.
+                let _ = owner.ask(move |local| TcpStream::from_std(io).map(|io| attempt.start(local, io))).await;
+            });
         }
     });
-    Ok(reply)
+    Ok(accept.response())
 }
 
 struct Attempt {
     sid: String,
-    leftover: Bytes,
-    limits: Limits,
+    ahead: Bytes,
+    door: Arc<Door>,
     timeout: Duration,
 }
 
@@ -83,7 +88,7 @@ impl Attempt {
         });
         let (local, tasks) = (Rc::clone(local), local.worker.services.tasks.clone());
         let Some(key) = key else {
-            tasks.spawn_local(turn_away(io));
+            tasks.spawn_local(turn_away(local, io));
             return;
         };
         tasks.spawn_local(async move {
@@ -95,12 +100,12 @@ impl Attempt {
                 switched = tokio::time::timeout(timeout, self.watch(&local, key, &io, &mut reader)) => switched.ok().flatten(),
             };
             if let Some(rest) = switched {
-                return switch(local, key, io, reader, self.limits, rest).await;
+                return switch(&local, key, io, reader, &self.door, rest);
             }
             if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
                 polling.probe = None;
             }
-            turn_away(io).await;
+            turn_away(local, io).await;
         });
     }
 
@@ -108,11 +113,12 @@ impl Attempt {
     /// `None` for anything else than these two packets.
     async fn watch(&self, local: &Rc<Local>, key: ClientKey, io: &TcpStream, reader: &mut Reader) -> Option<Vec<u8>> {
         let mut probed = false;
-        let mut pending = self.leftover.to_vec();
+        let mut pending = self.ahead.to_vec();
+        let limits = limits(&self.door);
         // As in `turn_away`: from here on the answer to the probe is written by trying.
         io.writable().await.ok()?;
         loop {
-            match step(reader, &self.limits, &mut pending, io, &mut probed) {
+            match step(reader, &limits, &mut pending, io, &mut probed) {
                 ControlFlow::Break(rest) => return rest,
                 ControlFlow::Continue(()) => {}
             }
@@ -138,13 +144,13 @@ impl Attempt {
 }
 
 /// Closes a WebSocket that came to nothing, so that the client sees the close frame and not a reset connection.
-async fn turn_away(io: TcpStream) {
+async fn turn_away(local: Rc<Local>, io: TcpStream) {
     // A connection that has just come to this worker is not known to be writable yet, and trying alone does not ask.
     if matches!(tokio::time::timeout(RELEASE, io.writable()).await, Ok(Ok(()))) {
         let _ = io.try_write(&close_frame(None, ""));
     }
     let _ = socket2::SockRef::from(&io).shutdown(std::net::Shutdown::Write);
-    linger(&io).await;
+    linger(&local, &io).await;
 }
 
 /// Handles what is in `pending`.
@@ -198,8 +204,8 @@ fn release_poll(local: &Local, key: ClientKey) {
 }
 
 /// The session's packets go over the WebSocket from now on.
-async fn switch(local: Rc<Local>, key: ClientKey, io: TcpStream, reader: Reader, limits: Limits, rest: Vec<u8>) {
-    release_poll(&local, key);
+fn switch(local: &Rc<Local>, key: ClientKey, io: TcpStream, reader: Reader, door: &Arc<Door>, mut rest: Vec<u8>) {
+    release_poll(local, key);
     let wire = Rc::new(Wire::new(io));
     if local.links.borrow_mut().insert(key, Link::WebSocket(Rc::clone(&wire))).is_none() {
         local.links.borrow_mut().remove(key);
@@ -217,5 +223,5 @@ async fn switch(local: Rc<Local>, key: ClientKey, io: TcpStream, reader: Reader,
     meters.clients_polling.decrement(1);
     meters.clients_websocket.increment(1);
     local.worker.flush.notify_one();
-    run(local, key, wire, reader, limits, rest.into()).await;
+    attend(local, key, &wire, door, reader, &mut rest);
 }

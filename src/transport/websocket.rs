@@ -1,107 +1,93 @@
 //! The WebSocket transport: one task reads, the worker's flush writes.
 
+use std::future::poll_fn;
+use std::io::{ErrorKind, Read as _};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Parts};
-use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::doorway::Taken;
 use super::links::{Goodbye, Link, Local, Wire};
 use super::polling::open_packet;
 use super::refusal::Refusal;
 use super::request::{Entrance, Reply};
 use crate::closing::Closing;
-use crate::flows::{Handshake, inbound};
+use crate::flows::{Door, Handshake, inbound};
 use crate::hub::{ClientKey, Encoding, Frames};
 use crate::protocol::engine::{self, Packet};
 use crate::protocol::websocket::{Input, Limits, Message, Reader, Violation, check_upgrade, pong_frame};
 use crate::session::Speaks;
 
 /// A session that starts on WebSocket.
-pub(super) fn open(
-    entrance: &Rc<Entrance>,
-    request: Request<Incoming>,
-    handshake: Handshake,
-) -> Result<Reply, Refusal> {
+pub(super) fn open(entrance: &Entrance, request: &Request<Incoming>, handshake: Handshake) -> Result<Reply, Refusal> {
     let accept = check_upgrade(request.method(), request.version(), request.headers()).map_err(Refusal::Upgrade)?;
     entrance.local.admit_handshake()?;
-    let reply = accept.response();
-    let upgraded = hyper::upgrade::on(request);
-    let entrance = Rc::clone(entrance);
-    entrance.local.worker.services.tasks.clone().spawn_local(async move {
-        let Some((io, leftover)) = take_over(upgraded).await else { return };
-        let local = &entrance.local;
-        let door = &entrance.listener.door;
-        let encoding = Encoding::of(door.parsing.speaks == Speaks::MsgpackSocketIo, false);
-        let (key, id) = local.worker.open(door, handshake, encoding);
-        let packet = open_packet(&entrance, &id, false);
-        let wire = Rc::new(Wire::new(io));
-        local.attach(key, id, Link::WebSocket(Rc::clone(&wire)));
-        local.worker.send(key, &Arc::new(Frames::engine(packet)));
-        let limits = limits(door.parsing.payload_bytes_max);
-        let local = Rc::clone(local);
-        // The connection's own state (its HTTP part, its router) is not kept while the socket lives.
-        drop(entrance);
-        run(local, key, wire, Reader::default(), limits, leftover).await;
-    });
-    Ok(reply)
+    entrance.bequeath(move |entrance, taken| begin(entrance, handshake, taken));
+    Ok(accept.response())
 }
 
-/// The bare connection behind an upgrade, and what the client sent ahead on it.
-pub(super) async fn take_over(upgraded: OnUpgrade) -> Option<(TcpStream, Bytes)> {
-    let upgraded = upgraded.await.ok()?;
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((io.into_inner(), read_buf))
+/// The answer to the upgrade and the open packet go out together.
+fn begin(entrance: &Entrance, handshake: Handshake, taken: Taken) {
+    let (local, door) = (&entrance.local, &entrance.listener.door);
+    let encoding = Encoding::of(door.parsing.speaks == Speaks::MsgpackSocketIo, false);
+    let (key, id) = local.worker.open(door, handshake, encoding);
+    let Taken { io, answer: mut opening, ahead } = taken;
+    opening.extend_from_slice(Frames::engine(open_packet(entrance, &id, false)).bytes(encoding));
+    let wire = Rc::new(Wire::new(io));
+    local.attach(key, id, Link::WebSocket(Rc::clone(&wire)));
+    // Next to nothing was written to this connection before, so it fits.
+    if wire.io.try_write(&opening).is_ok_and(|written| written == opening.len()) {
+        local.worker.services.meters.sent_bytes.increment(opening.len() as u64);
+        attend(local, key, &wire, door, Reader::default(), &mut ahead.to_vec());
+    } else {
+        local.worker.close(key, Closing::TransportError);
+    }
 }
 
-pub(super) fn limits(payload_bytes_max: usize) -> Limits {
-    Limits { message_bytes_max: payload_bytes_max, ..Limits::default() }
+pub(super) fn limits(door: &Door) -> Limits {
+    Limits { message_bytes_max: door.parsing.payload_bytes_max, ..Limits::default() }
 }
 
-/// Reads until the client goes or is sent away.
-///
-/// Inputs: bytes from the network; the stop signal when the link is gone; relief when too many of the client's packets
-/// were waiting and it was not read from.
-pub(super) async fn run(
-    local: Rc<Local>,
+/// Takes what was read `ahead`, then starts the task that reads the rest.
+pub(super) fn attend(
+    local: &Rc<Local>,
     key: ClientKey,
-    wire: Rc<Wire>,
+    wire: &Rc<Wire>,
+    door: &Arc<Door>,
     mut reader: Reader,
-    limits: Limits,
-    leftover: Bytes,
+    ahead: &mut [u8],
 ) {
-    let mut outcome = feed(&local, key, &wire, &mut reader, &limits, &mut leftover.to_vec());
-    drop(leftover);
-    while let Ok(()) = outcome {
+    if let Err(reason) = feed(local, key, wire, &mut reader, &limits(door), ahead) {
+        return inbound::end(&local.worker, key, reason);
+    }
+    let reading = read(Rc::clone(local), key, Rc::clone(wire), Arc::clone(door), reader);
+    wire.reading.set(Some(local.worker.services.tasks.spawn_local(reading)));
+}
+
+/// Reads until the client goes; the end of the link ends this task. Every connection at rest owns one of these, so little is
+/// kept across its awaits: what is needed seldom is in a box, and what comes after has a task of its own ([`linger`]).
+///
+/// Inputs: bytes from the network; relief when too many of the client's packets were waiting and it was not read from.
+async fn read(local: Rc<Local>, key: ClientKey, wire: Rc<Wire>, door: Arc<Door>, mut reader: Reader) {
+    let reason = loop {
         if let Some(relief) = inbound::congestion(&local.worker, key) {
-            tokio::select! {
-                biased;
-                () = wire.stop.notified() => break,
-                () = relief.notified() => {}
-            }
+            Box::pin(async move { relief.notified().await }).await;
             continue;
         }
-        tokio::select! {
-            biased;
-            () = wire.stop.notified() => break,
-            readable = wire.io.readable() => {
-                outcome = match readable {
-                    Ok(()) => read_some(&local, key, &wire, &mut reader, &limits),
-                    Err(_) => Err(Closing::TransportError),
-                };
-            }
+        if poll_fn(|context| wire.io.poll_read_ready(context)).await.is_err() {
+            break Closing::TransportError;
         }
-    }
-    if let Err(reason) = outcome {
-        inbound::end(&local.worker, key, reason);
-    }
-    drop((local, reader));
-    linger(&wire.io).await;
+        if let Err(reason) = read_some(&local, key, &wire, &mut reader, &limits(&door)) {
+            break reason;
+        }
+    };
+    inbound::end(&local.worker, key, reason);
 }
 
 fn read_some(
@@ -112,11 +98,18 @@ fn read_some(
     limits: &Limits,
 ) -> Result<(), Closing> {
     let mut buffer = local.read_buffer.borrow_mut();
-    match wire.io.try_read(&mut buffer) {
-        Ok(0) => Err(Closing::TransportClose),
-        Ok(count) => feed(local, key, wire, reader, limits, &mut buffer[..count]),
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
-        Err(_) => Err(Closing::TransportError),
+    let mut taken = None;
+    let outcome = wire.io.try_io(Interest::READABLE, || {
+        let count = (&*SockRef::from(&wire.io)).read(&mut buffer)?;
+        taken = Some(count);
+        // Less than there was room for: there is no more, and asking again would only tell the same (epoll(7), question 9).
+        if (1..buffer.len()).contains(&count) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match (taken, outcome) {
+        (Some(0), _) => Err(Closing::TransportClose),
+        (Some(count), _) => feed(local, key, wire, reader, limits, &mut buffer[..count]),
+        (None, Err(error)) if error.kind() != ErrorKind::WouldBlock => Err(Closing::TransportError),
+        (None, _) => Ok(()),
     }
 }
 
@@ -175,13 +168,12 @@ fn closing(violation: Violation) -> Closing {
 }
 
 /// After our close frame the client's rest is read and dropped, so that closing does not reset the connection under it.
-pub(super) async fn linger(io: &TcpStream) {
+pub(super) async fn linger(local: &Local, io: &TcpStream) {
     let drain = async {
-        let mut scrap = [0; 512];
         while io.readable().await.is_ok() {
-            match io.try_read(&mut scrap) {
+            match io.try_read(&mut local.read_buffer.borrow_mut()) {
                 Ok(0) => return,
-                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
                 Ok(_) | Err(_) => {}
             }
         }
@@ -190,3 +182,18 @@ pub(super) async fn linger(io: &TcpStream) {
 }
 
 const LINGER: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, D, E, F>(_: fn(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// With what tokio keeps beside it that fits a block of 256 bytes; the next larger one would be 512.
+    #[test]
+    fn the_task_of_a_connection_at_rest_is_small() {
+        assert!(future_bytes(read) <= 144, "{}", future_bytes(read));
+    }
+}

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
+use super::doorway::Doorway;
 use super::links::Local;
 use super::mailbox::{Mailbox, Mailboxes, Message, WorkerOutlet};
 use super::options::{Listener, Options};
@@ -72,6 +73,11 @@ fn bind(address: SocketAddr, share: bool) -> std::io::Result<StdListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if share {
+        // Each connection inherits these from its listener.
+        socket.set_tcp_nodelay(true)?;
+        // An HTTP answer that nobody reads has no other end: its session is gone long before.
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(UNREAD_MAX))?;
         socket.listen(BACKLOG)?;
     }
     Ok(socket.into())
@@ -93,13 +99,13 @@ pub fn start(listening: Listening, services: &Arc<Services>, outlet: &WorkerOutl
         let (options, services) = (Arc::clone(&options), Arc::clone(services));
         let (mailboxes, router) = (mailboxes.clone(), router.clone());
         move || {
-            let worker = Rc::new(Worker::new(index, services));
+            let worker = Rc::new(Worker::new(index, services, options.clients_max / options.workers));
             live(Rc::new(Local::new(worker, options, mailboxes)), sockets, mailbox, router)
         }
     });
     let mut threads = Vec::new();
     if options.workers == 1 {
-        lives.by_ref().for_each(|life| services.tasks.spawn_local(life()));
+        lives.by_ref().for_each(|life| drop(services.tasks.spawn_local(life())));
     }
     for (index, life) in lives.enumerate() {
         let body = move || {
@@ -246,12 +252,9 @@ async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, r
         };
         match accepted {
             Ok((stream, peer)) => {
+                #[cfg(not(target_os = "linux"))]
                 let _ = stream.set_nodelay(true);
-                // An HTTP answer that nobody reads has no other end: its session is gone long before.
-                #[cfg(target_os = "linux")]
-                let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_MAX));
-                let entrance =
-                    Entrance { local: Rc::clone(&local), listener: Rc::clone(&listener), router: router.clone(), peer };
+                let entrance = Entrance::new(&local, &listener, &router, peer);
                 tasks.spawn_local(connection(stream, Rc::new(entrance)));
             }
             // Out of file descriptors, most likely: wait for some to come back instead of spinning.
@@ -265,21 +268,26 @@ async fn accept(local: Rc<Local>, socket: StdListener, listener: Rc<Listener>, r
 
 /// Serves one connection's requests until it closes or becomes a WebSocket.
 async fn connection(stream: TcpStream, entrance: Rc<Entrance>) {
-    let options = Arc::clone(&entrance.local.options);
-    let tasks = entrance.local.worker.services.tasks.clone();
+    let options = &entrance.local.options;
+    let answering = Rc::clone(&entrance);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(options.header_timeout_ms))
         .max_headers(options.headers_max)
         .max_buf_size(options.header_bytes_max)
-        .serve_connection(TokioIo::new(stream), service_fn(move |request| serve(Rc::clone(&entrance), request)))
-        .with_upgrades();
-    tokio::select! {
+        .serve_connection(
+            Doorway::new(stream, Rc::clone(&entrance)),
+            service_fn(move |request| Box::pin(serve(Rc::clone(&answering), request))),
+        )
+        .without_shutdown();
+    let outcome = tokio::select! {
         biased;
-        () = tasks.stopping() => {}
-        outcome = served => if let Err(error) = outcome {
-            tracing::debug!(event = "realtime.http_error", %error, "connection ended early");
-        }
+        () = entrance.local.worker.services.tasks.stopping() => return,
+        outcome = served => outcome,
+    };
+    match outcome {
+        Ok(parts) => entrance.hand_over(parts.io, parts.read_buf),
+        Err(error) => tracing::debug!(event = "realtime.http_error", %error, "connection ended early"),
     }
 }
 
