@@ -293,6 +293,15 @@ impl Backplane for Faulty {
         self.inner.heads(partition, topics)
     }
 
+    fn written<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        since: Id,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Option<Vec<Topic>>, Unavailable>> {
+        self.inner.written(partition, since, limit)
+    }
+
     fn read<'a>(
         &'a self,
         partition: &'a Arc<Partition>,

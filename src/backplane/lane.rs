@@ -125,7 +125,7 @@ impl Lane {
         if !same {
             self.checks.hurry(now_ms);
         }
-        self.checks.extend();
+        self.checks.extend(if same { heads.last } else { Id::ZERO });
         if self.topics.take_doubted(topics) {
             // Something may have been lost after these heads were read, and the barrier then did not ask for these topics.
             self.checks.doubt();

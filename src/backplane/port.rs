@@ -40,6 +40,21 @@ pub trait Backplane: Send + Sync + 'static {
         topics: &'a [Topic],
     ) -> BoxFuture<'a, Result<Heads, Unavailable>>;
 
+    /// At least the topics in which something was stored after this id of the partition's present epoch and lineage. `None` if
+    /// there are more than `limit`, or if not enough is remembered to tell.
+    ///
+    /// # Errors
+    /// If the backplane cannot be reached in time.
+    fn written<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        since: Id,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Option<Vec<Topic>>, Unavailable>> {
+        let _ = (partition, since, limit);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Entries of a topic's stream with `after < id <= until`, oldest first, at most `limit`.
     ///
     /// # Errors

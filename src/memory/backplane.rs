@@ -85,6 +85,15 @@ impl Backplane for MemoryBackplane {
         async move { Ok(self.store().heads(partition, topics)) }.boxed()
     }
 
+    fn written<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        since: Id,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Option<Vec<Topic>>, Unavailable>> {
+        async move { Ok(self.store().written(partition, since, limit)) }.boxed()
+    }
+
     fn read<'a>(
         &'a self,
         partition: &'a Arc<Partition>,

@@ -55,6 +55,12 @@ impl Log {
         self.streams.get(topic).map_or(Id::ZERO, |stream| stream.last)
     }
 
+    pub(super) fn written(&self, since: Id, limit: usize) -> Option<Vec<Topic>> {
+        let written = self.streams.iter().filter(|(_, stream)| stream.last > since);
+        let topics: Vec<Topic> = written.take(limit + 1).map(|(topic, _)| topic.clone()).collect();
+        (topics.len() <= limit).then_some(topics)
+    }
+
     pub(super) fn read(&self, topic: &Topic, after: Id, until: Id, limit: usize) -> Vec<Entry> {
         let Some(stream) = self.streams.get(topic) else { return Vec::new() };
         let start = stream.entries.partition_point(|entry| entry.id <= after);

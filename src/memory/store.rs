@@ -113,6 +113,10 @@ impl Store {
         }
     }
 
+    pub(super) fn written(&self, partition: &Arc<Partition>, since: Id, limit: usize) -> Option<Vec<Topic>> {
+        self.logs.get(partition).and_then(|log| log.written(since, limit))
+    }
+
     pub(super) fn read(
         &self,
         partition: &Arc<Partition>,

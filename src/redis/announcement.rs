@@ -17,8 +17,17 @@ pub(super) enum Heard {
     Canary(u64),
 }
 
+/// What most announcements on a channel have in common; what is known need not be made again.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    /// The channel's topic and its name.
+    pub(super) topic: Option<(&'a str, &'a Topic)>,
+    /// That of the last announcement; replaced if this one has another.
+    pub(super) epoch: Option<Epoch>,
+}
+
 /// `None` if the message is none of ours.
-pub(super) fn parse(message: &Bytes) -> Option<Heard> {
+pub(super) fn parse(message: &Bytes, known: &mut Known<'_>) -> Option<Heard> {
     let end = message.iter().take(HEADER_BYTES_MAX).position(|&byte| byte == b'\n')?;
     let header = std::str::from_utf8(&message[..end]).ok()?.strip_prefix("F1 ")?;
     let envelope = message.slice(end + 1..);
@@ -30,9 +39,9 @@ pub(super) fn parse(message: &Bytes) -> Option<Heard> {
         }
         ("canary", Some(number), None, None) => Some(Heard::Canary(number.parse().ok()?)),
         (epoch, Some(id), Some(topics), None) => Some(Heard::Stored {
-            epoch: Epoch::new(epoch)?,
+            epoch: known.epoch(epoch)?,
             id: id.parse().ok()?,
-            topics: topics.split(',').map(topic_and_prev).collect::<Option<_>>()?,
+            topics: topics.split(',').map(|text| known.topic_and_prev(text)).collect::<Option<_>>()?,
             envelope,
         }),
         _ => None,
@@ -59,9 +68,22 @@ pub(super) fn canary(number: u64) -> String {
 /// Far above what a publish to a thousand rooms writes, so that a message without a line is not searched to its end.
 const HEADER_BYTES_MAX: usize = 512 * 1024;
 
-fn topic_and_prev(text: &str) -> Option<(Topic, Id)> {
-    let (topic, prev) = text.split_once('=')?;
-    Some((topic_named(topic)?, prev.parse().ok()?))
+impl Known<'_> {
+    fn epoch(&mut self, text: &str) -> Option<Epoch> {
+        if self.epoch.as_ref().is_none_or(|known| known.as_str() != text) {
+            self.epoch = Some(Epoch::new(text)?);
+        }
+        self.epoch.clone()
+    }
+
+    fn topic_and_prev(&self, text: &str) -> Option<(Topic, Id)> {
+        let (name, prev) = text.split_once('=')?;
+        let topic = match self.topic {
+            Some((known, topic)) if known == name => topic.clone(),
+            Some(_) | None => topic_named(name)?,
+        };
+        Some((topic, prev.parse().ok()?))
+    }
 }
 
 #[cfg(test)]
@@ -71,18 +93,24 @@ mod tests {
 
     #[test]
     fn a_stored_publication_is_read_with_every_topic() {
-        let heard = parse(&Bytes::from_static(b"F1 abc 5-7 all=0-0,reA=4-1\n\x00\n\xff")).unwrap();
+        let message = Bytes::from_static(b"F1 abc 5-7 all=0-0,reA=4-1\n\x00\n\xff");
+        let heard = parse(&message, &mut Known::default()).unwrap();
         let topics = SmallVec::from_vec(vec![
             (Topic::All, Id::ZERO),
             (Topic::Room(Room::new("x").unwrap()), Id { ms: 4, seq: 1 }),
         ]);
         let (epoch, id) = (Epoch::new("abc").unwrap(), Id { ms: 5, seq: 7 });
         assert_eq!(heard, Heard::Stored { epoch, id, topics, envelope: Bytes::from_static(b"\x00\n\xff") });
+        for epoch in ["abc", "def"] {
+            let mut known = Known { topic: Some(("all", &Topic::All)), epoch: Epoch::new(epoch) };
+            assert_eq!(parse(&message, &mut known).as_ref(), Some(&heard), "whatever is known");
+        }
     }
 
     #[test]
     fn volatile_and_canary_are_read_back_as_written() {
         let envelope = Bytes::from_static(b"\n");
+        let parse = |message: &Bytes| parse(message, &mut Known::default());
         let heard = |token| Some(Heard::Volatile { token, envelope: envelope.clone() });
         assert_eq!(parse(&volatile(None, &envelope)), heard(None));
         assert_eq!(parse(&volatile(Some("n-1"), &envelope)), heard(Some(Bytes::from_static(b"n-1"))));
@@ -103,7 +131,7 @@ mod tests {
             "F1 e 1-2 rä=0-0\n",
         ];
         for text in wrong {
-            assert_eq!(parse(&Bytes::from_static(text.as_bytes())), None, "{text:?}");
+            assert_eq!(parse(&Bytes::from_static(text.as_bytes()), &mut Known::default()), None, "{text:?}");
         }
     }
 }

@@ -100,6 +100,7 @@ async fn assemble(
         Reader { client: commands.clone(), keys: keys.clone(), deadline, canaries: canaries.clone(), under_way };
     let ingestion = Ingestion::new(&options, &connector, &library, &keys, deadline, &counters, tracker, &stop);
     let publisher = Publisher {
+        settings: Publisher::settings(announce_verb, &limits, &nonce),
         client: commands,
         library,
         connector,
@@ -167,8 +168,8 @@ impl RedisBackplane {
     async fn subscribe(&self, partition: &Arc<Partition>, topics: &[Topic]) -> Result<(), Unavailable> {
         let mut wanted: Vec<Channel> = topics.iter().map(|topic| self.channel(partition, topic)).collect();
         let names: Vec<Arc<str>> = wanted.iter().map(|channel| channel.name.clone()).collect();
-        for name in &names {
-            self.channels.begin(name.clone(), partition);
+        for (name, topic) in names.iter().zip(topics) {
+            self.channels.begin(name.clone(), partition, topic);
         }
         if self.cluster {
             let canary = canary_channel(&self.keys, Some(partition), &self.options, true);
@@ -221,6 +222,15 @@ impl Backplane for RedisBackplane {
         topics: &'a [Topic],
     ) -> BoxFuture<'a, Result<Heads, Unavailable>> {
         Box::pin(self.reader.heads(partition, topics))
+    }
+
+    fn written<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        since: Id,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Option<Vec<Topic>>, Unavailable>> {
+        Box::pin(self.reader.written(partition, since, limit))
     }
 
     fn read<'a>(

@@ -1,6 +1,6 @@
 //! Names of keys and channels. Everything of a partition shares one hash tag, hence one slot and one atomic call.
 //!
-//! `<prefix>{<tenant><namespace>}:head | fence | lease | inbox | once:<digest> | canary:<node>` and, per topic,
+//! `<prefix>{<tenant><namespace>}:head | written | fence | lease | inbox | once:<digest> | canary:<node>` and, per topic,
 //! `:stream:<topic>`, `:topic:<topic>`, `:channel:<topic>`, where a topic is `all` or `r` and the room in base64url: no
 //! room's name can imitate another key.
 
@@ -25,6 +25,10 @@ impl Keys {
 
     pub(super) fn head(&self, partition: &Partition) -> String {
         self.of(partition, "head")
+    }
+
+    pub(super) fn written(&self, partition: &Partition) -> String {
+        self.of(partition, "written")
     }
 
     pub(super) fn fence(&self, partition: &Partition) -> String {
@@ -77,6 +81,11 @@ pub(super) fn topic_name(topic: &Topic) -> String {
     }
 }
 
+/// The name of the topic whose channel this is; no name has a colon.
+pub(super) fn topic_of_channel(channel: &str) -> &str {
+    channel.rsplit_once(':').map_or(channel, |(_, name)| name)
+}
+
 pub(super) fn topic_named(name: &str) -> Option<Topic> {
     if name == "all" {
         return Some(Topic::All);
@@ -106,6 +115,7 @@ mod tests {
                 ] {
                     assert_eq!(fred::util::redis_keyslot(key.as_bytes()), slot, "{key}");
                 }
+                assert_eq!(topic_of_channel(&keys.channel(&partition, &topic)), topic_name(&topic));
                 assert_eq!(topic_named(&topic_name(&topic)), Some(topic));
             }
         }

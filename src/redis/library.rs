@@ -248,7 +248,7 @@ mod tests {
     fn the_library_is_named_after_its_body() {
         assert_eq!(
             (LIBRARY, format!("{:x}", Sha1::digest(BODY)).as_str()),
-            ("fanfare_1", "a8fe14e092e1c1f9cf672a291d68874347a6843e")
+            ("fanfare_1", "8c6da09a2c73881d9e9fb17947f039fbd6b748f0")
         );
     }
 

@@ -1,20 +1,30 @@
 -- What Fanfare does inside Redis. Loaded as a function library and, where functions are missing or forbidden, sent as a
 -- script: the same body either way (library.rs adds the first and last lines).
 --
--- Head of a partition (hash): e epoch, b its first millisecond, m and s last id, f lineage of the last writer,
--- T timeline "lineage@first id,…". Head of a topic (hash): e epoch, l last id, c bytes ever stored, t bytes ever trimmed
--- (a lower bound), x second of the last trimming by age. Stream entry: p id before it in the topic, c bytes ever stored
--- before it, e envelope.
+-- Head of a partition (hash): l "epoch id" of the last publication, b first millisecond of the epoch, T timeline
+-- "lineage@first id,…". Head of a topic (string): "epoch second id stored trimmed": when and as what it was last written,
+-- bytes ever stored and, as a lower bound, ever trimmed. Stream entry: p "id stored" before it in the topic, e envelope.
+-- Written topics (sorted set): the second in which each was last written; '' is the second from which on none is missing.
+--
+-- A call of Redis costs up to a microsecond here and a number made text a quarter, so the common case makes few of either:
+-- what is wanted once a second is done by the first publish of that second, and texts are kept from call to call.
 
 local LINEAGE_UNIT = 1048576
 local TIMELINE_MAX = 32
 local GROUP = 'fanfare'
 local FIRST = '0-0'
+-- How often a topic's old entries and its expiry are seen to, and for how long written topics are remembered, in seconds.
+local TEND_S = 10
+local WRITTEN_S = 15
 
--- Which Redis process this is: changes with every restart and every promotion. Kept for a second in a library; a script
--- starts with an empty cache each time.
+-- Kept between the calls of a library; a script starts with nothing each time.
 local lineage_known, lineage_at
+local settings_known, settings_number = {}, 0
+-- The publication under way: head, text (as the head has it), epoch, id, ms, seq, last_ms, last_seq, second, second_text, and
+-- mark, with which the head of a topic begins that was written in the same second.
+local at = {}
 
+-- Which Redis process this is: changes with every restart and every promotion. Kept for a second.
 local function lineage(second)
   if lineage_known and lineage_at == second then return lineage_known end
   local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
@@ -24,12 +34,23 @@ local function lineage(second)
   return lineage_known
 end
 
+-- What a node is set to: PUBLISH or SPUBLISH, entries, bytes, age in ms, nonce.
+local function settings_of(text)
+  local settings = settings_known[text]
+  if settings then return settings end
+  local announce, entries, bytes, age, nonce = text:match('^(%u+) (%d+) (%d+) (%d+) (.*)$')
+  settings = { announce = announce, entries = entries, bytes = tonumber(bytes), age_ms = tonumber(age), nonce = nonce }
+  if settings_number >= 64 then settings_known, settings_number = {}, 0 end
+  settings_known[text], settings_number = settings, settings_number + 1
+  return settings
+end
+
 local function number_text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 local function id_text(ms, seq)
-  return string.format('%.0f-%.0f', ms, seq)
+  return string.format('%d-%d', ms, seq)
 end
 
 -- The id after the last one: its time never goes back, and a change of lineage within one millisecond may not either.
@@ -47,21 +68,76 @@ end
 local function timeline(head, own, id)
   local entries = {}
   for entry in (redis.call('HGET', head, 'T') or ''):gmatch('[^,]+') do entries[#entries + 1] = entry end
-  entries[#entries + 1] = string.format('%.0f@%s', own, id)
+  entries[#entries + 1] = string.format('%d@%s', own, id)
   local from = math.max(1, #entries - TIMELINE_MAX + 1)
   return table.concat(entries, ',', from)
 end
 
+-- The first publication of a second. What it forgets is older than whoever asks every second would ask for, and nothing was
+-- written since the last one, however long ago that was.
+local function forget_written(written, second, last_second, idle_ms)
+  local whole_from = tonumber(redis.call('ZSCORE', written, '') or '')
+  local from = math.min(second - WRITTEN_S, last_second)
+  if not whole_from then
+    redis.call('ZADD', written, second, '')
+  elseif whole_from < from then
+    redis.call('ZREMRANGEBYSCORE', written, '-inf', '(' .. from)
+    redis.call('ZADD', written, from, '')
+  end
+  redis.call('PEXPIRE', written, idle_ms)
+end
+
+-- Moves the head of the partition on, to what is then found in `at`.
+local function advance(head, written, settings)
+  local time = redis.call('TIME')
+  local micros = tonumber(time[2])
+  local now = time[1] * 1000 + (micros - micros % 1000) / 1000
+  local own = lineage(time[1])
+  local text = redis.call('HGET', head, 'l')
+  local epoch, last_ms, last_seq = at.epoch, at.ms, at.seq
+  if not text then
+    epoch, last_ms, last_seq = nil, 0, 0
+  elseif text ~= at.text or head ~= at.head then
+    local ms, seq
+    epoch, ms, seq = text:match('^(%w+) (%d+)-(%d+)$')
+    last_ms, last_seq, at.second = tonumber(ms), tonumber(seq), nil
+  end
+  -- Set again at the end: an error on the way must not leave a half truth behind.
+  at.text = nil
+  local last_lineage = text and (last_seq - last_seq % LINEAGE_UNIT) / LINEAGE_UNIT
+  local ms, seq = next_id(now, own, last_ms, last_seq, last_lineage)
+  local id = id_text(ms, seq)
+  if not epoch then
+    epoch = redis.sha1hex(settings.nonce .. head .. time[1] .. '.' .. time[2]):sub(1, 12)
+    redis.call('DEL', head, written)
+    redis.call('HSET', head, 'b', number_text(ms), 'T', timeline(head, own, id))
+    at.second = nil
+  elseif last_lineage ~= own then
+    redis.call('HSET', head, 'T', timeline(head, own, id))
+  end
+  local second = (ms - ms % 1000) / 1000
+  if second ~= at.second then
+    at.second, at.second_text = second, number_text(second)
+    at.mark = epoch .. ' ' .. at.second_text .. ' '
+    local last_second = (last_ms - last_ms % 1000) / 1000
+    if second ~= last_second then forget_written(written, second, last_second, 4 * settings.age_ms + 60000) end
+  end
+  text = epoch .. ' ' .. id
+  redis.call('HSET', head, 'l', text)
+  at.head, at.epoch, at.id, at.ms, at.seq, at.last_ms, at.last_seq = head, epoch, id, ms, seq, last_ms, last_seq
+  at.text = text
+end
+
 -- A topic without a head of this epoch. Its stream is either of this epoch (only the head went), and the chain goes on
 -- from its end, or a leftover, which goes. With neither, whatever the topic held is at least `idle_ms` old.
-local function headless(stream, head, ms, idle_ms)
-  local born = tonumber(redis.call('HGET', head, 'b') or '0')
+local function headless(stream, idle_ms)
+  local born = tonumber(redis.call('HGET', at.head, 'b') or '0')
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   if last and tonumber(last[1]:match('^%d+')) >= born then
-    return last[1], tonumber(last[2][4]) + #last[2][6], 0
+    return last[1], tonumber(last[2][2]:match('%d+$')) + #last[2][4], 0
   end
   redis.call('DEL', stream)
-  if ms - idle_ms > born then return id_text(ms - idle_ms, 0), 0, 0 end
+  if at.ms - idle_ms > born then return id_text(at.ms - idle_ms, 0), 0, 0 end
   return FIRST, 0, 0
 end
 
@@ -72,8 +148,8 @@ local function trim_bytes(stream, total, bytes_max)
   while true do
     local batch = redis.call('XRANGE', stream, from, '+', 'COUNT', 4)
     for _, entry in ipairs(batch) do
-      before = tonumber(entry[2][4])
-      if total - before <= bytes_max or total - before == #entry[2][6] then
+      before = tonumber(entry[2][2]:match('%d+$'))
+      if total - before <= bytes_max or total - before == #entry[2][4] then
         redis.call('XTRIM', stream, 'MINID', '=', entry[1])
         return before
       end
@@ -90,100 +166,106 @@ local function settle(inbox, inbox_id)
 end
 
 -- The answer to a publish that must not be stored: its inbox entry is settled, another node leads, or its key was used.
-local function answered(keys, args)
-  local fence, digest, inbox_id = args[7], args[8], args[10]
+local function answered(fence_key, once_key, inbox, fence, digest, lifetime_ms, inbox_id, must_write)
   if inbox_id ~= '' then
     -- An error means that the inbox or its group is gone, and the entry with it.
-    local pending = redis.pcall('XPENDING', keys[4], GROUP, inbox_id, inbox_id, 1)
+    local pending = redis.pcall('XPENDING', inbox, GROUP, inbox_id, inbox_id, 1)
     if pending.err or #pending == 0 then return { 'settled' } end
   end
-  if fence ~= '' and redis.call('GET', keys[2]) ~= fence then return { 'fenced' } end
-  local stored = digest ~= '' and redis.call('GET', keys[3])
+  if fence ~= '' and redis.call('GET', fence_key) ~= fence then return { 'fenced' } end
+  local stored = digest ~= '' and redis.call('GET', once_key)
   if not stored then return nil end
   local epoch, id, before = stored:match('^(%S+) (%S+) (.*)$')
   if before ~= digest then return { 'conflict' } end
-  if inbox_id ~= '' then settle(keys[4], inbox_id) end
+  if inbox_id ~= '' then settle(inbox, inbox_id) end
   -- WAIT counts from the last write of its own connection, so there has to be one.
-  if args[11] == '1' then redis.call('PEXPIRE', keys[3], args[9]) end
+  if must_write == '1' then redis.call('PEXPIRE', once_key, lifetime_ms) end
   return { 'duplicate', epoch, id }
 end
 
--- Moves the head of the partition on: epoch, the new id (text, milliseconds) and the one before it.
-local function advance(head, nonce)
-  local time = redis.call('TIME')
-  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-  local own = lineage(time[1])
-  local known = redis.call('HMGET', head, 'e', 'm', 's', 'f')
-  local epoch = known[1]
-  local last_ms, last_seq, last_lineage = tonumber(known[2] or '0'), tonumber(known[3] or '0'), tonumber(known[4] or '-1')
-  local ms, seq = next_id(now, own, last_ms, last_seq, last_lineage)
-  local id = id_text(ms, seq)
-  if not epoch then
-    epoch = redis.sha1hex(nonce .. head .. time[1] .. '.' .. time[2]):sub(1, 12)
-    redis.call('DEL', head)
-    redis.call('HSET', head, 'e', epoch, 'b', number_text(ms), 'T', timeline(head, own, id))
-  elseif last_lineage ~= own then
-    redis.call('HSET', head, 'T', timeline(head, own, id))
+-- The first publication of a second in a topic: answers the id before it, the bytes stored and trimmed, and whether the
+-- topic is to be tended.
+local function resume_topic(stream, state, idle_ms)
+  local epoch, second, prev, stored, trimmed = (state or ''):match('^(%w+) (%d+) (%S+) (%d+) (%d+)$')
+  if epoch == at.epoch then
+    return prev, tonumber(stored), tonumber(trimmed), at.second - at.second % TEND_S ~= second - second % TEND_S
+  elseif epoch then
+    redis.call('DEL', stream)
+    return FIRST, 0, 0, true
   end
-  redis.call('HSET', head, 'm', number_text(ms), 's', number_text(seq), 'f', number_text(own))
-  return epoch, id, ms, id_text(last_ms, last_seq)
+  prev, stored, trimmed = headless(stream, idle_ms)
+  return prev, stored, trimmed, true
+end
+
+-- The stream has ids from a clock that was ahead. What it held is lost, so everybody who has not seen the whole partition
+-- has a gap here. Answers the id before the publication.
+local function begin_again(stream, settings, stored, envelope)
+  local prev = id_text(at.last_ms, at.last_seq)
+  redis.call('DEL', stream)
+  redis.call('XADD', stream, 'MAXLEN', settings.entries, at.id, 'p', prev .. ' ' .. stored, 'e', envelope)
+  return prev
 end
 
 -- Appends to one topic, within its limits. Answers the id before it there.
-local function append(stream, topic, at, limits, envelope)
-  local state = redis.call('HMGET', topic, 'e', 'l', 'c', 't', 'x')
-  local prev, stored, trimmed = state[2], tonumber(state[3] or '0'), tonumber(state[4] or '0')
-  local second = number_text(math.floor(at.ms / 1000))
-  local idle_ms = 4 * limits.age_ms + 60000
-  local tended = state[1] == at.epoch and state[5] == second
-  if state[1] and state[1] ~= at.epoch then
-    redis.call('DEL', stream)
-    prev, stored, trimmed = FIRST, 0, 0
-  elseif not state[1] then
-    prev, stored, trimmed = headless(stream, at.head, at.ms, idle_ms)
+local function append(stream, topic, name, written, settings, envelope)
+  local state = redis.call('GET', topic)
+  local mark = at.mark
+  local prev, stored, trimmed, tend, before
+  if state and state:find(mark, 1, true) == 1 then
+    local id_end = state:find(' ', #mark + 1, true)
+    local stored_end = state:find(' ', id_end + 1, true)
+    prev, before = state:sub(#mark + 1, id_end - 1), state:sub(#mark + 1, stored_end - 1)
+    stored, trimmed = state:sub(id_end + 1, stored_end - 1) + #envelope, state:sub(stored_end + 1)
+  else
+    prev, stored, trimmed, tend = resume_topic(stream, state, 4 * settings.age_ms + 60000)
+    before = prev .. ' ' .. stored
+    redis.call('ZADD', written, at.second_text, name)
+    stored = stored + #envelope
   end
-  local entry = { 'XADD', stream, 'MAXLEN', '=', limits.entries, at.id, 'p', prev, 'c', number_text(stored), 'e', envelope }
-  local added = redis.pcall(unpack(entry))
+  local added = redis.pcall('XADD', stream, 'MAXLEN', settings.entries, at.id, 'p', before, 'e', envelope)
   if type(added) == 'table' and added.err then
-    -- The stream has ids from a clock that was ahead. What it held is lost, so everybody who has not seen the whole
-    -- partition has a gap here.
-    redis.call('DEL', stream)
-    tended, prev = false, at.last
-    entry[8] = prev
-    redis.call(unpack(entry))
+    tend, prev = true, begin_again(stream, settings, stored - #envelope, envelope)
   end
-  stored = stored + #envelope
-  if stored - trimmed > limits.bytes then trimmed = trim_bytes(stream, stored, limits.bytes) end
-  redis.call('HSET', topic, 'e', at.epoch, 'l', at.id, 'c', number_text(stored), 't', number_text(trimmed), 'x', second)
-  -- Age is a matter of minutes: once a second is enough.
-  if not tended then
-    redis.call('XTRIM', stream, 'MINID', '=', id_text(math.max(0, at.ms - limits.age_ms), 0))
-    redis.call('PEXPIRE', stream, limits.age_ms + 60000)
-    redis.call('PEXPIRE', topic, idle_ms)
+  if stored - trimmed > settings.bytes then trimmed = trim_bytes(stream, stored, settings.bytes) end
+  local next_state = mark .. at.id .. ' ' .. number_text(stored) .. ' ' .. trimmed
+  if tend then
+    redis.call('XTRIM', stream, 'MINID', '=', id_text(math.max(0, at.ms - settings.age_ms), 0))
+    redis.call('PEXPIRE', stream, settings.age_ms + 60000)
+    -- Longer than `headless` takes for granted, since the last publication before the end may not have tended.
+    redis.call('SET', topic, next_state, 'PX', 4 * settings.age_ms + 120000)
+  elseif #next_state >= #state then
+    -- In place, and the expiry stays.
+    redis.call('SETRANGE', topic, '0', next_state)
+  else
+    redis.call('SET', topic, next_state, 'KEEPTTL')
   end
   return prev
 end
 
--- KEYS: head, fence, idempotency, inbox, then stream and head of each topic.
--- ARGV: envelope, PUBLISH or SPUBLISH, nonce, entries, bytes, age in ms, fence or '', '=' and digest or '', its lifetime
--- in ms, inbox id or '', '1' if a duplicate must be followed by a WAIT, then name and channel of each topic.
+-- KEYS: head, written topics, then, if there are guards, fence, idempotency and inbox, then stream and head of each topic.
+-- ARGV: envelope, settings, '' or '1' for guards, then, if there are, fence or '', '=' and digest or '', its lifetime in ms,
+-- inbox id or '', '1' if a duplicate must be followed by a WAIT, then name and channel of each topic.
 local function publish(keys, args)
-  local answer = answered(keys, args)
-  if answer then return answer end
-  local envelope, announce, digest, inbox_id = args[1], args[2], args[8], args[10]
-  local limits = { entries = args[4], bytes = tonumber(args[5]), age_ms = tonumber(args[6]) }
-  local epoch, id, ms, last = advance(keys[1], args[3])
-  local at = { head = keys[1], epoch = epoch, id = id, ms = ms, last = last }
-  local topics = {}
-  for i = 5, #keys, 2 do
-    local prev = append(keys[i], keys[i + 1], at, limits, envelope)
-    topics[#topics + 1] = args[i + 7] .. '=' .. prev
+  local guarded, key, arg = args[3] ~= '', 3, 4
+  if guarded then
+    local answer = answered(keys[3], keys[4], keys[5], args[4], args[5], args[6], args[7], args[8])
+    if answer then return answer end
+    key, arg = 6, 9
   end
-  local announcement = 'F1 ' .. epoch .. ' ' .. id .. ' ' .. table.concat(topics, ',') .. '\n' .. envelope
-  for i = 13, #args, 2 do redis.call(announce, args[i], announcement) end
-  if digest ~= '' then redis.call('SET', keys[3], epoch .. ' ' .. id .. ' ' .. digest, 'PX', args[9]) end
-  if inbox_id ~= '' then settle(keys[4], inbox_id) end
-  return { 'stored', epoch, id }
+  local envelope, settings, written = args[1], settings_of(args[2]), keys[2]
+  advance(keys[1], written, settings)
+  local topics = args[arg] .. '=' .. append(keys[key], keys[key + 1], args[arg], written, settings, envelope)
+  for i = key + 2, #keys, 2 do
+    local name = args[arg + i - key]
+    topics = topics .. ',' .. name .. '=' .. append(keys[i], keys[i + 1], name, written, settings, envelope)
+  end
+  local announcement = 'F1 ' .. at.text .. ' ' .. topics .. '\n' .. envelope
+  for i = arg + 1, #args, 2 do redis.call(settings.announce, args[i], announcement) end
+  if guarded then
+    if args[5] ~= '' then redis.call('SET', keys[4], at.text .. ' ' .. args[5], 'PX', args[6]) end
+    if args[7] ~= '' then settle(keys[5], args[7]) end
+  end
+  return { 'stored', at.epoch, at.id }
 end
 
 -- KEYS: lease, fence. ARGV: node, lease in ms. Answers the fence, or nothing if another node leads. A fence is at least

@@ -31,6 +31,8 @@ pub(super) struct Publisher {
     pub(super) canaries: Arc<Canaries>,
     /// Makes the epochs of this node's partitions unlike all others, and the tokens of its volatile publications.
     pub(super) nonce: String,
+    /// What the publish function is told of the limits, and the nonce.
+    pub(super) settings: String,
     /// Volatile publications of several topics so far.
     pub(super) volatiles: AtomicU64,
     pub(super) under_way: Semaphore,
@@ -115,29 +117,25 @@ impl Publisher {
 
     fn call(&self, request: &PublishRequest) -> Call {
         let partition = &request.partition;
-        let once = request.idempotency.as_ref().map_or_else(String::new, |once| self.keys.once(partition, &once.key));
-        let fence = self.keys.fence(partition);
-        let mut keys = vec![
-            self.keys.head(partition),
-            fence.clone(),
-            if once.is_empty() { fence } else { once },
-            self.keys.inbox(partition),
-        ];
-        let digest = request.idempotency.as_ref().map_or_else(String::new, |once| format!("={}", once.digest));
+        let mut keys = vec![self.keys.head(partition), self.keys.written(partition)];
+        let mut args = vec![Value::Bytes(request.envelope.clone()), Value::from(self.settings.as_str())];
         let must_write = matches!(request.durability, Durability::Replicated(_));
-        let mut args = vec![
-            Value::Bytes(request.envelope.clone()),
-            Value::from(self.announce_verb()),
-            Value::from(self.nonce.as_str()),
-            Value::from(self.limits.history_entries.max(1).to_string()),
-            Value::from(self.limits.history_bytes.to_string()),
-            Value::from((self.limits.history_age_s.max(1) * 1_000).to_string()),
-            Value::from(request.fence.map_or_else(String::new, |fence| fence.0.to_string())),
-            Value::from(digest),
-            Value::from(self.lifetime_ms(request).to_string()),
-            Value::from(request.inbox_id.clone().unwrap_or_default()),
-            Value::from(if must_write { "1" } else { "" }),
-        ];
+        if request.fence.is_some() || request.idempotency.is_some() || request.inbox_id.is_some() {
+            let once = request.idempotency.as_ref().map(|once| self.keys.once(partition, &once.key));
+            let fence = self.keys.fence(partition);
+            let digest = request.idempotency.as_ref().map_or_else(String::new, |once| format!("={}", once.digest));
+            keys.extend([fence.clone(), once.unwrap_or(fence), self.keys.inbox(partition)]);
+            args.extend([
+                Value::from("1"),
+                Value::from(request.fence.map_or_else(String::new, |fence| fence.0.to_string())),
+                Value::from(digest),
+                Value::from(self.lifetime_ms(request).to_string()),
+                Value::from(request.inbox_id.clone().unwrap_or_default()),
+                Value::from(if must_write { "1" } else { "" }),
+            ]);
+        } else {
+            args.push(Value::from(""));
+        }
         for topic in &request.topics {
             keys.push(self.keys.stream(partition, topic));
             keys.push(self.keys.topic(partition, topic));
@@ -145,6 +143,12 @@ impl Publisher {
             args.push(Value::from(self.keys.channel(partition, topic)));
         }
         Call { function: Function::Publish, keys, args }
+    }
+
+    /// In the order in which the publish function reads them.
+    pub(super) fn settings(announce: &str, limits: &backplane::Options, nonce: &str) -> String {
+        let (entries, age_ms) = (limits.history_entries.max(1), limits.history_age_s.max(1) * 1_000);
+        format!("{announce} {entries} {} {age_ms} {nonce}", limits.history_bytes)
     }
 
     fn lifetime_ms(&self, request: &PublishRequest) -> u64 {

@@ -14,27 +14,30 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
-use super::announcement::{self, Heard};
+use super::announcement::{self, Heard, Known};
 use super::canary::Canaries;
 use super::counters::Counters;
+use super::keys::topic_of_channel;
 use super::subscriptions::Interrupts;
 use crate::backplane::{Announcement, Arrival};
-use crate::event::Partition;
+use crate::event::{Epoch, Partition, Topic};
 
-/// Which partition each channel belongs to. A channel is here before it is subscribed to and until it is given up.
+/// Which partition and topic each channel belongs to. A channel is here before it is subscribed to and until it is given up.
 #[derive(Default)]
 pub(super) struct Channels(RwLock<HashMap<Arc<str>, Watched>>);
 
 struct Watched {
     partition: Arc<Partition>,
+    topic: Topic,
     /// Watches begun; a failed one takes its own back, so that it does not spoil another's.
     begun: usize,
 }
 
 impl Channels {
-    pub(super) fn begin(&self, channel: Arc<str>, partition: &Arc<Partition>) {
+    pub(super) fn begin(&self, channel: Arc<str>, partition: &Arc<Partition>, topic: &Topic) {
         let mut channels = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        channels.entry(channel).or_insert_with(|| Watched { partition: partition.clone(), begun: 0 }).begun += 1;
+        let watched = || Watched { partition: partition.clone(), topic: topic.clone(), begun: 0 };
+        channels.entry(channel).or_insert_with(watched).begun += 1;
     }
 
     pub(super) fn take_back(&self, channel: &str) {
@@ -51,9 +54,9 @@ impl Channels {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(channel);
     }
 
-    fn partition(&self, channel: &str) -> Option<Arc<Partition>> {
+    fn belongs_to(&self, channel: &str) -> Option<(Arc<Partition>, Topic)> {
         let channels = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        channels.get(channel).map(|watched| watched.partition.clone())
+        channels.get(channel).map(|watched| (watched.partition.clone(), watched.topic.clone()))
     }
 }
 
@@ -70,7 +73,7 @@ impl Pump {
     /// An owed interruption goes first as soon as there is room; messages are taken in any case.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut messages = self.client.message_rx();
-        let mut tokens = Tokens::default();
+        let (mut tokens, mut epoch) = (Tokens::default(), None);
         loop {
             let owed = self.interrupts.is_owed();
             let message = tokio::select! {
@@ -87,7 +90,7 @@ impl Pump {
                 () = self.interrupts.changed() => continue,
             };
             match message {
-                Ok(message) => self.hand_over(message, &mut tokens),
+                Ok(message) => self.hand_over(message, &mut tokens, &mut epoch),
                 Err(RecvError::Lagged(number)) => {
                     self.counters.lagged.add(number);
                     self.interrupts.owe();
@@ -101,14 +104,19 @@ impl Pump {
         }
     }
 
-    fn hand_over(&self, message: Message, tokens: &mut Tokens) {
+    fn hand_over(&self, message: Message, tokens: &mut Tokens, epoch: &mut Option<Epoch>) {
         let Some(bytes) = message.value.into_bytes() else { return };
-        let heard = announcement::parse(&bytes);
+        let belongs_to = self.channels.belongs_to(&message.channel);
+        let name = topic_of_channel(&message.channel);
+        let topic = belongs_to.as_ref().map(|(_, topic)| (name, topic));
+        let mut known = Known { topic, epoch: epoch.take() };
+        let heard = announcement::parse(&bytes, &mut known);
+        *epoch = known.epoch;
         if matches!(heard, Some(Heard::Canary(_))) {
             return self.canaries.heard(&message.channel);
         }
         // Given up a moment ago; nobody waits for it.
-        let Some(partition) = self.channels.partition(&message.channel) else { return };
+        let Some((partition, _)) = belongs_to else { return };
         let arrival = match heard {
             Some(Heard::Stored { epoch, id, topics, envelope }) => {
                 Arrival::Sequenced(Announcement { partition, epoch, id, topics, envelope })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fred::clients::{Client, Pipeline};
+use fred::clients::{Client, Pipeline, WithOptions};
 use fred::interfaces::ClientLike as _;
 use fred::types::Value;
 use fred::util::redis_keyslot;
@@ -11,10 +11,10 @@ use tokio::sync::Semaphore;
 
 use super::canary::Canaries;
 use super::client::{late, unavailable};
-use super::keys::Keys;
+use super::keys::{Keys, topic_named};
 use super::library::{command, options};
 use crate::backplane::{Entry, Heads, Unavailable};
-use crate::event::{Epoch, Id, Partition, Topic};
+use crate::event::{Epoch, Id, Partition, Position, Topic};
 
 pub(super) struct Reader {
     pub(super) client: Client,
@@ -28,34 +28,58 @@ pub(super) struct Reader {
 impl Reader {
     /// The partition first: a topic may then be ahead of it, but never behind what the partition's position promises.
     pub(super) async fn heads(&self, partition: &Partition, topics: &[Topic]) -> Result<Heads, Unavailable> {
-        let head = self.keys.head(partition);
-        let slot = redis_keyslot(head.as_bytes());
-        let pipeline = Pipeline::from(self.client.with_options(&options(self.deadline)));
-        let failed = |error| unavailable(&error, self.deadline);
-        let _: Value =
-            pipeline.custom(command("HMGET", slot), vec![head.as_str(), "e", "m", "s"]).await.map_err(failed)?;
-        for topic in topics {
-            let key = self.keys.topic(partition, topic);
-            let _: Value =
-                pipeline.custom(command("HMGET", slot), vec![key.as_str(), "e", "l"]).await.map_err(failed)?;
+        let pipeline = self.pipeline();
+        self.queue(&pipeline, partition, "HGET", vec![self.keys.head(partition), "l".to_owned()]).await?;
+        if !topics.is_empty() {
+            let keys: Vec<String> = topics.iter().map(|topic| self.keys.topic(partition, topic)).collect();
+            self.queue(&pipeline, partition, "MGET", keys).await?;
         }
         let mut answers = self.in_time(pipeline.all::<Vec<Value>>()).await?.into_iter();
-        let mut words = texts(answers.next().unwrap_or(Value::Null));
-        let (epoch, ms, seq) = (words.next().flatten(), words.next().flatten(), words.next().flatten());
-        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or_default();
-        let last = Id { ms: number(ms), seq: number(seq) };
-        let topics = answers
-            .map(|answer| {
-                let mut words = texts(answer);
-                let (of_epoch, id) = (words.next().flatten(), words.next().flatten());
-                if of_epoch.is_some() && of_epoch == epoch {
-                    id.and_then(|id| id.parse().ok()).unwrap_or(Id::ZERO)
-                } else {
-                    Id::ZERO
-                }
-            })
-            .collect();
-        Ok(Heads { epoch: epoch.as_deref().and_then(Epoch::new), last, topics })
+        let head = position(answers.next());
+        let known = answers.next().unwrap_or(Value::Null).into_array();
+        let last = |state: Value| head.as_ref().and_then(|head| last_of(&state.into_string()?, &head.epoch));
+        let topics = known.into_iter().map(|state| last(state).unwrap_or(Id::ZERO)).collect();
+        let (epoch, last) = head.map_or((None, Id::ZERO), |head| (Some(head.epoch), head.id));
+        Ok(Heads { epoch, last, topics })
+    }
+
+    /// As exact as the seconds in which topics are remembered, so a few from before `since` come along.
+    pub(super) async fn written(
+        &self,
+        partition: &Partition,
+        since: Id,
+        limit: usize,
+    ) -> Result<Option<Vec<Topic>>, Unavailable> {
+        let (pipeline, key, second) = (self.pipeline(), self.keys.written(partition), (since.ms / 1_000).to_string());
+        self.queue(&pipeline, partition, "ZSCORE", vec![key.clone(), String::new()]).await?;
+        // One more for the empty name, and one to tell that there are too many.
+        let count = (limit + 2).to_string();
+        let words = [&key, &second, "+inf", "LIMIT", "0", &count].map(str::to_owned).to_vec();
+        self.queue(&pipeline, partition, "ZRANGEBYSCORE", words).await?;
+        let mut answers = self.in_time(pipeline.all::<Vec<Value>>()).await?.into_iter();
+        let whole_from = answers.next().and_then(Value::into_string).and_then(|score| score.parse::<u64>().ok());
+        if whole_from.is_none_or(|whole_from| whole_from > since.ms / 1_000) {
+            return Ok(None);
+        }
+        let names = answers.next().unwrap_or(Value::Null).into_array().into_iter().filter_map(Value::into_string);
+        let topics: Vec<Topic> = names.filter_map(|name| topic_named(&name)).collect();
+        Ok((topics.len() <= limit).then_some(topics))
+    }
+
+    fn pipeline(&self) -> Pipeline<WithOptions<Client>> {
+        Pipeline::from(self.client.with_options(&options(self.deadline)))
+    }
+
+    async fn queue(
+        &self,
+        pipeline: &Pipeline<WithOptions<Client>>,
+        partition: &Partition,
+        verb: &'static str,
+        words: Vec<String>,
+    ) -> Result<(), Unavailable> {
+        let slot = redis_keyslot(self.keys.head(partition).as_bytes());
+        let queued = pipeline.custom::<Value, _>(command(verb, slot), words).await;
+        queued.map(drop).map_err(|error| unavailable(&error, self.deadline))
     }
 
     pub(super) async fn read(
@@ -88,17 +112,25 @@ impl Reader {
     }
 }
 
-fn texts(answer: Value) -> impl Iterator<Item = Option<String>> {
-    answer.into_array().into_iter().map(Value::into_string)
+/// The head of a partition: `<epoch> <id>`.
+fn position(answer: Option<Value>) -> Option<Position> {
+    let text = answer?.into_string()?;
+    let (epoch, id) = text.split_once(' ')?;
+    Some(Position { epoch: Epoch::new(epoch)?, id: id.parse().ok()? })
+}
+
+/// The last id in the head of a topic, `<epoch> <second> <id> …`, if it is of this epoch.
+fn last_of(state: &str, epoch: &Epoch) -> Option<Id> {
+    let mut words = state.split(' ');
+    (words.next()? == epoch.as_str()).then_some(())?;
+    words.nth(1)?.parse().ok()
 }
 
 /// `None` for an entry that the publish function did not write.
 fn entry(value: Value) -> Option<Entry> {
     let [id, fields] = <[Value; 2]>::try_from(value.into_array()).ok()?;
-    let [_, prev, _, _, _, envelope] = <[Value; 6]>::try_from(fields.into_array()).ok()?;
-    Some(Entry {
-        id: id.into_string()?.parse().ok()?,
-        prev: prev.into_string()?.parse().ok()?,
-        envelope: envelope.into_bytes()?,
-    })
+    let [_, before, _, envelope] = <[Value; 4]>::try_from(fields.into_array()).ok()?;
+    let before = before.into_string()?;
+    let (prev, _) = before.split_once(' ')?;
+    Some(Entry { id: id.into_string()?.parse().ok()?, prev: prev.parse().ok()?, envelope: envelope.into_bytes()? })
 }

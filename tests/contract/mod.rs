@@ -48,6 +48,7 @@ macro_rules! suite {
             reading: reads_after_and_until_and_no_more_than_asked,
             reading: knows_nothing_of_what_was_never_published,
             reading: keeps_partitions_apart,
+            reading: names_at_least_what_was_written_since_or_says_that_it_cannot,
             delivery: misses_nothing_published_after_watch_returned,
             delivery: delivers_only_watched_topics,
             delivery: stops_after_unwatch_and_starts_again,

@@ -72,3 +72,14 @@ pub async fn keeps_partitions_apart(fixture: &impl Fixture) {
     assert_eq!(node.heads(&other, std::slice::from_ref(&a)).await.unwrap().epoch, None);
     assert_eq!(node.read(&other, &a, Id::ZERO, id, 10).await.unwrap(), []);
 }
+
+pub async fn names_at_least_what_was_written_since_or_says_that_it_cannot(fixture: &impl Fixture) {
+    let node = fixture.nodes(Options::default()).await.first;
+    let (partition, a, b) = (partition(), room("a"), room("b"));
+    let first = publish(&node, &partition, std::slice::from_ref(&a), "1").await;
+    publish(&node, &partition, &[a.clone(), b.clone()], "2").await;
+    let topics = node.written(&partition, first, 10).await.unwrap().expect("it was a moment ago");
+    assert!(topics.contains(&a) && topics.contains(&b), "{topics:?}");
+    assert_eq!(node.written(&partition, first, 1).await.unwrap(), None);
+    assert_eq!(node.written(&super::partition(), first, 10).await.unwrap(), None);
+}

@@ -7,6 +7,7 @@ use super::node::{Node, options, room};
 use super::server::Server;
 
 const HEAD: &str = "fanfare:{default/}:head";
+const WRITTEN: &str = "fanfare:{default/}:written";
 const STREAM_A: &str = "fanfare:{default/}:stream:rYQ";
 const TOPIC_A: &str = "fanfare:{default/}:topic:rYQ";
 
@@ -51,8 +52,7 @@ async fn what_is_too_old_goes_and_idle_keys_end() {
     let node = Node::with(options(&server.url()), limits).await;
     let old = node.publish(&room("a"), "old").await;
     // Sixty-one seconds pass for the log by setting its clock ahead.
-    let later = (old.ms + 61_000).to_string();
-    server.ask(&["HSET", HEAD, "m", &later]);
+    set_head(&server, Id { ms: old.ms + 61_000, ..old });
     let new = node.publish(&room("a"), "new").await;
     assert_eq!(
         node.all_entries(&room("a")).await.iter().map(|entry| (entry.id, entry.prev)).collect::<Vec<_>>(),
@@ -67,7 +67,7 @@ async fn ids_grow_while_the_clock_stands_behind_them() {
     let server = Server::start();
     let node = Node::on(&server.url()).await;
     let first = node.publish(&room("a"), "1").await;
-    server.ask(&["HSET", HEAD, "m", &(first.ms + 3_600_000).to_string()]);
+    set_head(&server, Id { ms: first.ms + 3_600_000, ..first });
     let mut last = first;
     for number in 0..100 {
         let id = node.publish(&room(if number % 2 == 0 { "a" } else { "b" }), "x").await;
@@ -138,7 +138,7 @@ async fn a_topic_idle_so_long_that_it_was_forgotten_does_not_claim_to_be_new() {
     let forgotten = node.publish(&room("a"), "1").await;
     server.ask(&["DEL", STREAM_A]);
     server.ask(&["DEL", TOPIC_A]);
-    server.ask(&["HSET", HEAD, "m", &(forgotten.ms + 3_600_000).to_string()]);
+    set_head(&server, Id { ms: forgotten.ms + 3_600_000, ..forgotten });
     node.publish(&room("a"), "2").await;
     let prev = node.all_entries(&room("a")).await[0].prev;
     assert!(prev > forgotten && prev.ms < forgotten.ms + 3_600_000, "{prev}");
@@ -153,7 +153,7 @@ async fn a_stream_with_ids_of_the_future_is_given_up_and_the_gap_shows() {
     node.publish(&room("a"), "1").await;
     let last = node.publish(&room("b"), "1").await;
     let future = format!("{}-0", last.ms + 3_600_000);
-    server.ask(&["XADD", STREAM_A, &future, "p", "0-0", "c", "0", "e", "x"]);
+    server.ask(&["XADD", STREAM_A, &future, "p", "0-0 0", "e", "x"]);
     let next = node.publish(&room("a"), "2").await;
     let entries = node.all_entries(&room("a")).await;
     assert_eq!(entries.iter().map(|entry| (entry.id, entry.prev)).collect::<Vec<_>>(), [(next, last)]);
@@ -166,8 +166,7 @@ async fn another_redis_process_writes_another_lineage_and_the_timeline_remembers
     let first = node.publish(&room("a"), "1").await;
     let epoch = node.watch(&[]).await.epoch;
     // Ids go on growing although the clock is behind and the lineage may be a smaller number.
-    let ahead = first.ms + 3_600_000;
-    server.ask(&["HSET", HEAD, "m", &ahead.to_string()]);
+    set_head(&server, Id { ms: first.ms + 3_600_000, ..first });
     let ahead = node.publish(&room("a"), "2").await;
     server.restart();
     drop(node);
@@ -187,7 +186,7 @@ async fn the_timeline_keeps_its_last_segments() {
     let node = Node::on(&server.url()).await;
     let mut last = node.publish(&Topic::All, "x").await;
     for lineage in 0..40 {
-        server.ask(&["HSET", HEAD, "f", &lineage.to_string()]);
+        set_head(&server, Id { ms: last.ms + 1, seq: lineage << 20 });
         let id = node.publish(&Topic::All, "x").await;
         assert!(id > last);
         last = id;
@@ -195,6 +194,41 @@ async fn the_timeline_keeps_its_last_segments() {
     let timeline = server.ask(&["HGET", HEAD, "T"]);
     assert_eq!(timeline.text().split(',').count(), 32);
     assert!(timeline.text().ends_with(&format!("{}@{last}", last.lineage())));
+}
+
+#[tokio::test]
+async fn the_topics_written_lately_are_known_and_what_was_lost_of_them_is_not_made_up() {
+    let server = Server::start();
+    let node = Node::on(&server.url()).await;
+    let first = node.publish(&room("a"), "1").await;
+    let written = async |since| {
+        let topics = node.redis.written(&node.partition, since, 10).await.unwrap();
+        topics.map(|mut topics| {
+            topics.sort_unstable();
+            topics
+        })
+    };
+    assert_eq!(written(first).await, Some(vec![room("a")]));
+    let ago = |seconds: u64| Id { ms: first.ms - seconds * 1_000, ..first };
+    assert_eq!(written(ago(1)).await, None, "nobody knows what was before the first");
+    // A hundred seconds pass without a word: as if all that had been so long ago.
+    set_head(&server, ago(100));
+    let long_ago = (ago(100).ms / 1_000).to_string();
+    server.ask(&["ZADD", WRITTEN, &long_ago, "", &long_ago, "rYQ"]);
+    node.publish(&room("b"), "1").await;
+    assert_eq!(written(ago(100)).await, Some(vec![room("a"), room("b")]));
+    assert_eq!(written(ago(99)).await, Some(vec![room("b")]));
+    // Something was written since, and a while after it what was before is forgotten.
+    set_head(&server, ago(20));
+    let last = node.publish(&room("b"), "2").await;
+    assert_eq!((written(ago(100)).await, written(ago(20)).await), (None, Some(vec![room("b")])));
+    assert_eq!(node.redis.written(&node.partition, last, 0).await.unwrap(), None, "more than asked for");
+    // What is lost is not made up.
+    server.ask(&["DEL", WRITTEN]);
+    assert_eq!(written(last).await, None);
+    set_head(&server, ago(5));
+    let last = node.publish(&room("c"), "1").await;
+    assert_eq!((written(ago(5)).await, written(last).await), (None, Some(vec![room("c")])));
 }
 
 /// What the log must be, in the plainest words: every id above all before it, every `prev` the id before it in the topic.
@@ -212,8 +246,8 @@ async fn any_sequence_of_publishes_and_mishaps_leaves_unbroken_chains() {
         seed ^= seed << 17;
         let chosen: Vec<usize> = (0..3).filter(|topic| seed >> topic & 1 == 1).collect();
         match seed >> 8 & 15 {
-            0 => drop(server.ask(&["HINCRBY", HEAD, "m", "50"])),
-            1 => drop(server.ask(&["HSET", HEAD, "f", "1"])),
+            0 if last != Id::ZERO => set_head(&server, Id { ms: last.ms + 50, ..last }),
+            1 if last != Id::ZERO => set_head(&server, Id { ms: last.ms + 1, seq: 1 << 20 }),
             2 => drop(server.ask(&["FUNCTION", "FLUSH"])),
             _ => {}
         }
@@ -240,4 +274,11 @@ async fn any_sequence_of_publishes_and_mishaps_leaves_unbroken_chains() {
         let stored: Vec<_> = entries.iter().map(|entry| (entry.id, entry.prev, entry.envelope.len())).collect();
         assert_eq!(stored, chain, "{topic:?}");
     }
+}
+
+/// As if this were the last publication of the partition.
+fn set_head(server: &Server, id: Id) {
+    let head = server.ask(&["HGET", HEAD, "l"]);
+    let (epoch, _) = head.text().split_once(' ').unwrap();
+    server.ask(&["HSET", HEAD, "l", &format!("{epoch} {id}")]);
 }

@@ -16,7 +16,7 @@ use mio::net::TcpStream;
 use crate::mark::Mark;
 use crate::wire;
 pub use msgpack::args_of_envelope;
-pub use redis::{Resp, SCRIPT_OF_COMPARISON, channel, command, function_call, script_call};
+pub use redis::{COUNTING_SCRIPT, Resp, SCRIPT_OF_COMPARISON, channel, command, function_call, script_call};
 pub use template::{Template, Way};
 
 pub struct Publisher {

@@ -24,15 +24,18 @@ pub fn command(words: &[&[u8]]) -> Vec<u8> {
 /// The publish function as a node calls it with default settings; `src/redis/publish.lua` says what each word is.
 pub fn function_call(room: &str, payload: &str) -> Vec<u8> {
     let topic = topic(room);
-    let [head, fence, inbox] = ["head", "fence", "inbox"].map(key);
+    let [head, written] = ["head", "written"].map(key);
     let (stream, state) = (key(&format!("stream:{topic}")), key(&format!("topic:{topic}")));
     let (envelope, channel) = (msgpack::envelope(room, payload), channel(room));
-    let keys = [&head, &fence, &fence, &inbox, &stream, &state];
-    let mut words: Vec<&[u8]> = vec![b"FCALL", b"fanfare_1_publish", b"6"];
-    words.extend(keys.iter().map(|key| key.as_bytes()));
-    words.push(&envelope);
-    words.extend_from_slice(&[b"PUBLISH", b"load", b"1000", b"1048576", b"600000", b"", b"", b"600000", b"", b""]);
-    words.extend_from_slice(&[topic.as_bytes(), channel.as_bytes()]);
+    let mut words: Vec<&[u8]> = vec![b"FCALL", b"fanfare_1_publish", b"4"];
+    words.extend([&head, &written, &stream, &state].map(|key| key.as_bytes()));
+    words.extend_from_slice(&[
+        &envelope,
+        b"PUBLISH 1000 1048576 600000 load",
+        b"",
+        topic.as_bytes(),
+        channel.as_bytes(),
+    ]);
     command(&words)
 }
 
@@ -58,36 +61,74 @@ fn key(name: &str) -> String {
     format!("fanfare:{{main/}}:{name}")
 }
 
-/// What a broker's script does at the least to append a message to a log and announce it: a counter, a trimmed stream that
-/// expires, a message on the channel.
+/// What a broker's script does that promises about the same: it can be sent again with the same key (not used here, as with
+/// the function), numbers what it stores by time, so that a reader can ask for what came since a moment, names the id before,
+/// so that a gap shows, cuts the log to a length, lets log and number expire, announces.
+///
+/// What the function does beyond that is not in it: one order over all rooms, the lineage of the Redis process, a limit in
+/// bytes, the list of rooms written lately. [`COUNTING_SCRIPT`] does less.
 pub const SCRIPT_OF_COMPARISON: &str = "\
-local epoch = redis.call('HGET', KEYS[1], 'e')
-if not epoch then
-  epoch = ARGV[4]
-  redis.call('HSET', KEYS[1], 'e', epoch)
+local log, head, once = KEYS[1], KEYS[2], KEYS[3]
+local envelope, announce, lifetime = ARGV[1], ARGV[7], ARGV[8]
+if lifetime ~= '' then
+  local known = redis.call('HMGET', once, 'e', 'l')
+  if known[1] then return { known[2], known[1], '1' } end
 end
-local top = redis.call('HINCRBY', KEYS[1], 's', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[2], tostring(top) .. '-1', 'd', ARGV[1])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-redis.call('PUBLISH', KEYS[3], top .. ':' .. epoch .. ':' .. ARGV[1])
-return { top, epoch }";
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local state = redis.call('HMGET', head, 'e', 'm', 's')
+local epoch, ms, seq = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
+if not epoch then
+  epoch = ARGV[6]
+  redis.call('HSET', head, 'e', epoch)
+end
+local before = ms .. '-' .. seq
+if now > ms then ms, seq = now, 0 else seq = seq + 1 end
+local id = ms .. '-' .. seq
+redis.call('HSET', head, 'm', ms, 's', seq)
+redis.call('EXPIRE', head, ARGV[5])
+redis.call('XADD', log, 'MAXLEN', ARGV[2], id, 'd', envelope)
+redis.call('EXPIRE', log, ARGV[3])
+redis.call(announce, ARGV[4], id .. ':' .. before .. ':' .. epoch .. ':' .. envelope)
+if lifetime ~= '' then
+  redis.call('HSET', once, 'e', epoch, 'l', id)
+  redis.call('EXPIRE', once, lifetime)
+end
+return { id, epoch, '0' }";
 
-pub fn script_call(digest: &str, room: &str, payload: &str) -> Vec<u8> {
-    let (meta, stream, channel) = (format!("{{c}}:m:{room}"), format!("{{c}}:s:{room}"), format!("{{c}}:c:{room}"));
+/// The same with a number of its own for each room instead of the time: the least that a broker can do.
+pub const COUNTING_SCRIPT: &str = "\
+local log, head, once = KEYS[1], KEYS[2], KEYS[3]
+local envelope, announce, lifetime = ARGV[1], ARGV[7], ARGV[8]
+if lifetime ~= '' then
+  local known = redis.call('HMGET', once, 'e', 'l')
+  if known[1] then return { known[2], known[1], '1' } end
+end
+local epoch = redis.call('HGET', head, 'e')
+if not epoch then
+  epoch = ARGV[6]
+  redis.call('HSET', head, 'e', epoch)
+end
+local top = redis.call('HINCRBY', head, 's', 1)
+redis.call('EXPIRE', head, ARGV[5])
+redis.call('XADD', log, 'MAXLEN', ARGV[2], top, 'd', envelope)
+redis.call('EXPIRE', log, ARGV[3])
+redis.call(announce, ARGV[4], top .. ':' .. epoch .. ':' .. envelope)
+if lifetime ~= '' then
+  redis.call('HSET', once, 'e', epoch, 'l', top)
+  redis.call('EXPIRE', once, lifetime)
+end
+return { top, epoch, '0' }";
+
+/// Of either script; `family` keeps the keys of the two apart.
+pub fn script_call(digest: &str, family: &str, room: &str, payload: &str) -> Vec<u8> {
+    let [log, head, once, channel] = ["log", "head", "once", "channel"].map(|key| format!("{{{family}}}:{key}:{room}"));
     let envelope = msgpack::envelope(room, payload);
-    command(&[
-        b"EVALSHA",
-        digest.as_bytes(),
-        b"3",
-        meta.as_bytes(),
-        stream.as_bytes(),
-        channel.as_bytes(),
-        &envelope,
-        b"1000",
-        b"600",
-        b"epoch",
-    ])
+    let keys = [&log, &head, &once].map(|key| key.as_bytes());
+    let mut words: Vec<&[u8]> = vec![b"EVALSHA", digest.as_bytes(), b"3"];
+    words.extend_from_slice(&keys);
+    words.extend_from_slice(&[&envelope, b"1000", b"600", channel.as_bytes(), b"86400", b"epoch", b"PUBLISH", b""]);
+    command(&words)
 }
 
 /// A connection that asks and waits.

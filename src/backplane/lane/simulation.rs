@@ -88,6 +88,8 @@ enum Call {
     Watched(Topic, Heads),
     Heads(u64, Vec<Topic>),
     HeadsRead(u64, Heads),
+    List(u64, Id, usize),
+    Listed(u64, Option<Vec<Topic>>),
     Fetch(u64, Topic, Id, Id, usize),
     Fetched(u64, Vec<Entry>),
 }
@@ -99,7 +101,11 @@ impl World {
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             faults,
             now_ms: 1_000,
-            lane: Lane::new(LaneOptions::default()),
+            // With so few topics as here, every other world would never ask which were written.
+            lane: Lane::new(LaneOptions {
+                compare_all_topics: if seed % 2 == 0 { 0 } else { 32 },
+                ..LaneOptions::default()
+            }),
             log: Log::default(),
             wire: VecDeque::new(),
             lost: false,
@@ -132,6 +138,7 @@ impl World {
             87..89 => self.wire.push_back(Wire::Volatile),
             89..90 if self.faults.reset => self.log.reset(),
             90..91 if self.faults.fork => self.fork(),
+            91..92 => self.log.written.clear(),
             _ => self.pass_time(),
         }
     }
@@ -202,6 +209,13 @@ impl World {
             }
             Call::Heads(ticket, topics) => self.calls.push(Call::HeadsRead(ticket, self.log.heads(&topics))),
             Call::HeadsRead(ticket, heads) => self.lane.on_heads(ticket, Some(&heads), self.now_ms),
+            Call::List(ticket, ..) | Call::Listed(ticket, _) if fails => {
+                self.lane.on_written(ticket, None, self.now_ms);
+            }
+            Call::List(ticket, since, limit) => {
+                self.calls.push(Call::Listed(ticket, self.log.list_written(since, limit)));
+            }
+            Call::Listed(ticket, topics) => self.lane.on_written(ticket, topics, self.now_ms),
             Call::Fetch(ticket, ..) if fails => self.lane.on_fetched(ticket, None, self.now_ms),
             Call::Fetch(ticket, topic, after, until, limit) => {
                 let entries = self.log.read(&topic, after, until, limit);
@@ -271,6 +285,7 @@ impl World {
                     self.calls.push(Call::Fetch(ticket, topic, after, until, limit));
                 }
                 Step::CheckHeads { ticket, topics } => self.calls.push(Call::Heads(ticket, topics)),
+                Step::ListWritten { ticket, since, limit } => self.calls.push(Call::List(ticket, since, limit)),
                 Step::Gap(notice) if notice.reason == GapReason::Epoch => {
                     // Two logs have no order between them.
                     self.last_in_topic.remove(&notice.topic);
@@ -357,6 +372,8 @@ struct Log {
     /// The largest id ever made, by any timeline.
     top: Id,
     streams: BTreeMap<Topic, Vec<Entry>>,
+    /// The second in which each topic was last written, and under `None` from when on that is known.
+    written: BTreeMap<Option<Topic>, u64>,
     published: HashMap<Id, (SmallVec<[Topic; 1]>, Epoch)>,
 }
 
@@ -366,11 +383,23 @@ impl Log {
         let ms = now_ms.max(self.top.ms);
         let counter = if ms == self.top.ms { (self.top.seq & 0xf_ffff) + 1 } else { 0 };
         let id = Id { ms, seq: (self.lineage << 20) + counter };
+        let (second, last_second) = (ms / 1_000, self.last.ms / 1_000);
+        if second != last_second {
+            let from = second.saturating_sub(15).min(last_second);
+            let whole_from = *self.written.entry(None).or_insert(second);
+            if whole_from < from {
+                self.written.retain(|_, written| *written >= from);
+                self.written.insert(None, from);
+            }
+        }
         (self.last, self.top) = (id, id);
         let mut chained = SmallVec::new();
         for topic in topics {
             let stream = self.streams.entry(topic.clone()).or_default();
             let prev = stream.last().map_or(Id::ZERO, |entry| entry.id);
+            if prev == Id::ZERO || prev.ms / 1_000 != second {
+                self.written.insert(Some(topic.clone()), second);
+            }
             stream.push(Entry { id, prev, envelope: Bytes::from(id.to_string()) });
             chained.push((topic.clone(), prev));
         }
@@ -384,6 +413,14 @@ impl Log {
         Heads { epoch: self.epoch.clone(), last, topics: topics.iter().map(head).collect() }
     }
 
+    fn list_written(&self, since: Id, limit: usize) -> Option<Vec<Topic>> {
+        let second = since.ms / 1_000;
+        self.written.get(&None).filter(|whole_from| **whole_from <= second)?;
+        let written = self.written.iter().filter(|(_, written)| **written >= second);
+        let topics: Vec<Topic> = written.filter_map(|(topic, _)| topic.clone()).collect();
+        (topics.len() <= limit).then_some(topics)
+    }
+
     /// Only the newest entries are kept.
     fn read(&self, topic: &Topic, after: Id, until: Id, limit: usize) -> Vec<Entry> {
         let Some(stream) = self.streams.get(topic) else { return Vec::new() };
@@ -395,6 +432,7 @@ impl Log {
         if self.epoch.take().is_some() {
             self.resets += 1;
             self.streams.clear();
+            self.written.clear();
             self.last = Id::ZERO;
         }
     }

@@ -19,6 +19,8 @@ pub enum Step {
     Fetch { ticket: u64, topic: Topic, after: Id, until: Id, limit: usize },
     /// Read the heads of the partition and these topics (may be none); the answer goes to [`super::Lane::on_heads`].
     CheckHeads { ticket: u64, topics: Vec<Topic> },
+    /// Name the topics written after `since`, at most `limit`; the answer goes to [`super::Lane::on_written`].
+    ListWritten { ticket: u64, since: Id, limit: usize },
     /// Tell the sockets of the topic that publications are lost for them.
     Gap(GapNotice),
 }
@@ -69,6 +71,10 @@ pub struct LaneOptions {
     pub hold_bytes_max: usize,
     /// How often heads are compared, in milliseconds.
     pub check_ms: u64,
+    /// How often the head of every topic is compared, in milliseconds; in between only of those that were written.
+    pub compare_all_ms: u64,
+    /// Up to so many topics are compared without asking first which were written.
+    pub compare_all_topics: usize,
     /// How long an announcement may be under way before it counts as lost, in milliseconds.
     pub settle_ms: u64,
     /// Age at which the backplane lets an idle topic go ([`crate::backplane::Options::history_age_s`]), in milliseconds.
@@ -77,7 +83,15 @@ pub struct LaneOptions {
 
 impl Default for LaneOptions {
     fn default() -> Self {
-        Self { hold_ms_max: 2_000, hold_bytes_max: 4 << 20, check_ms: 1_000, settle_ms: 150, history_age_ms: 600_000 }
+        Self {
+            hold_ms_max: 2_000,
+            hold_bytes_max: 4 << 20,
+            check_ms: 1_000,
+            compare_all_ms: 60_000,
+            compare_all_topics: 32,
+            settle_ms: 150,
+            history_age_ms: 600_000,
+        }
     }
 }
 

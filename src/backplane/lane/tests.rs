@@ -137,6 +137,76 @@ fn an_idle_partition_costs_one_question_about_no_topic() {
 }
 
 #[test]
+fn of_many_topics_only_those_written_are_compared() {
+    let mut lane = watching_many(10);
+    // Lost: 12 in one room. Elsewhere 11 and, while the answers come, 13 are written.
+    let Some(Step::ListWritten { ticket, since, limit }) = after_partition(&mut lane, 2_000, id(12)) else {
+        panic!("a list")
+    };
+    assert_eq!((since, limit), (id(10), MANY));
+    lane.on_written(ticket, Some(vec![room("elsewhere"), room("r7")]), 2_000);
+    let (ticket, topics) = next_check(&mut lane);
+    assert_eq!(topics, [room("r7")]);
+    lane.on_heads(ticket, Some(&heads(13, &[12])), 2_000);
+    lane.on_tick(2_150);
+    let (_, topic, after, until) = next_fetch(&mut lane);
+    assert_eq!((topic, after, until), (room("r7"), id(10), id(12)));
+}
+
+#[test]
+fn what_was_written_is_asked_for_since_everything_agreed() {
+    let mut lane = watching_many(10);
+    let Some(Step::ListWritten { ticket, .. }) = after_partition(&mut lane, 2_000, id(20)) else { panic!("a list") };
+    lane.on_written(ticket, Some(vec![room("elsewhere")]), 2_000);
+    assert_eq!(lane.next_step(), None);
+    // Another topic is confirmed with heads that are older than that.
+    lane.watch(&room("late"), None);
+    lane.confirm(&[room("late")], &heads(15, &[10]), 2_500);
+    let step = after_partition(&mut lane, 3_000, id(30));
+    let Some(Step::ListWritten { ticket, since, .. }) = step else { panic!("a list") };
+    assert_eq!(since, id(15));
+    lane.on_written(ticket, None, 3_000);
+    assert_eq!(next_check(&mut lane).1.len(), MANY + 1, "the log cannot tell");
+}
+
+#[test]
+fn what_was_only_under_way_agrees_once_it_came() {
+    let mut lane = watching_many(10);
+    let Some(Step::ListWritten { ticket, .. }) = after_partition(&mut lane, 2_000, id(11)) else { panic!("a list") };
+    lane.on_written(ticket, Some(vec![room("r1")]), 2_000);
+    let (ticket, _) = next_check(&mut lane);
+    lane.on_heads(ticket, Some(&heads(11, &[11])), 2_000);
+    lane.on_announcement(announcement(11, &[("r1", 10)]), 2_001);
+    lane.on_tick(2_150);
+    assert_eq!(delivered(&mut lane), [(11, 11)]);
+    let step = after_partition(&mut lane, 3_000, id(12));
+    assert!(matches!(step, Some(Step::ListWritten { since, .. }) if since == id(11)), "{step:?}");
+}
+
+#[test]
+fn every_topic_is_compared_after_a_change_of_lineage_a_step_back_or_a_while() {
+    for (now_ms, last) in [(2_000, Id { ms: 20, seq: 1 << 20 }), (2_000, id(9)), (61_000, id(11))] {
+        let mut lane = watching_many(10);
+        let step = after_partition(&mut lane, now_ms, last);
+        assert!(matches!(step, Some(Step::CheckHeads { topics, .. }) if topics.len() == MANY), "{last}");
+    }
+}
+
+#[test]
+fn who_asks_since_a_position_before_the_subscription_stands_gets_what_came_between() {
+    let mut lane = watching(&["a"], 10);
+    lane.watch(&room("b"), None);
+    lane.on_announcement(announcement(13, &[("b", 12)]), 0);
+    lane.watch(&room("b"), Some(id(10)));
+    assert_eq!(delivered(&mut lane), [(13, 13)]);
+    lane.confirm(&[room("b")], &heads(13, &[13]), 0);
+    let (ticket, _, after, until) = next_fetch(&mut lane);
+    assert_eq!((after, until), (id(10), id(13)));
+    lane.on_fetched(ticket, Some(vec![entry(12, 9), entry(13, 12)]), 0);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![], vec![12]));
+}
+
+#[test]
 fn an_interruption_holds_the_lane_until_heads_are_compared() {
     let mut lane = watching(&["a", "b"], 10);
     lane.on_interrupted(0);
@@ -258,6 +328,25 @@ fn watching(rooms: &[&str], head: u64) -> Lane {
     lane
 }
 
+const MANY: usize = 100;
+
+/// A lane with many rooms whose heads were compared a second after the start.
+fn watching_many(head: u64) -> Lane {
+    let names: Vec<String> = (0..MANY).map(|number| format!("r{number}")).collect();
+    let mut lane = watching(&names.iter().map(String::as_str).collect::<Vec<_>>(), head);
+    answer_heads(&mut lane, 1_000, &heads(head, &[head; MANY]));
+    lane
+}
+
+/// What follows the answer about the partition's head.
+fn after_partition(lane: &mut Lane, now_ms: u64, last: Id) -> Option<Step> {
+    lane.on_tick(now_ms);
+    let (ticket, topics) = next_check(lane);
+    assert_eq!(topics, []);
+    lane.on_heads(ticket, Some(&Heads { last, ..heads(0, &[]) }), now_ms);
+    lane.next_step()
+}
+
 /// Lets checks be asked at `now_ms` and answers each with the same heads.
 fn answer_heads(lane: &mut Lane, now_ms: u64, heads: &Heads) {
     lane.on_tick(now_ms);
@@ -268,7 +357,7 @@ fn answer_heads(lane: &mut Lane, now_ms: u64, heads: &Heads) {
                 let topics = if topics.is_empty() { Vec::new() } else { heads.topics.clone() };
                 lane.on_heads(ticket, Some(&Heads { topics, ..heads.clone() }), now_ms);
             }
-            Step::Deliver { .. } | Step::Fetch { .. } | Step::Gap(_) => kept.push(step),
+            Step::Deliver { .. } | Step::Fetch { .. } | Step::ListWritten { .. } | Step::Gap(_) => kept.push(step),
         }
     }
     lane.steps.extend(kept);
@@ -314,7 +403,7 @@ fn delivered(lane: &mut Lane) -> Vec<(u64, u64)> {
         Step::Deliver { id, position, .. } => {
             Some((id.map_or(0, |id: Id| id.ms), position.map_or(0, |position| position.id.ms)))
         }
-        Step::Fetch { .. } | Step::CheckHeads { .. } | Step::Gap(_) => None,
+        Step::Fetch { .. } | Step::CheckHeads { .. } | Step::ListWritten { .. } | Step::Gap(_) => None,
     };
     steps(lane).into_iter().filter_map(number).collect()
 }
@@ -325,7 +414,7 @@ fn gaps_and_ids(lane: &mut Lane) -> (Vec<GapNotice>, Vec<u64>) {
         match step {
             Step::Gap(notice) => gaps.push(notice),
             Step::Deliver { id, .. } => ids.extend(id.map(|id| id.ms)),
-            Step::Fetch { .. } | Step::CheckHeads { .. } => {}
+            Step::Fetch { .. } | Step::CheckHeads { .. } | Step::ListWritten { .. } => {}
         }
     }
     (gaps, ids)

@@ -67,8 +67,12 @@ impl Seen {
 impl Topics {
     pub(super) fn watch(&mut self, topic: &Topic, since: Option<Id>) {
         let state = self.by_topic.entry(topic.clone()).or_default();
-        state.seen = state.seen.or(since.map(Seen::Floor));
-        state.owed |= since.is_some();
+        let Some(since) = since.filter(|_| !state.confirmed) else { return };
+        // What came in meanwhile will be read once more, and is known then.
+        if state.seen.is_none_or(|seen| since < seen.id()) {
+            state.seen = Some(Seen::Floor(since));
+        }
+        state.owed = true;
     }
 
     pub(super) fn unwatch(&mut self, topic: &Topic) {
@@ -149,6 +153,10 @@ impl Topics {
         self.by_topic.get(topic).is_some_and(|state| state.confirmed)
     }
 
+    pub(super) fn number_confirmed(&self) -> usize {
+        self.confirmed
+    }
+
     pub(super) fn any_confirmed(&self) -> bool {
         self.confirmed > 0
     }
@@ -159,6 +167,17 @@ impl Topics {
         let mut topics: Vec<Topic> = known.map(|(topic, _)| topic.clone()).collect();
         topics.sort_unstable();
         topics
+    }
+
+    /// Those of these topics that are confirmed, with the last id of each.
+    pub(super) fn confirmed_of(&self, topics: Vec<Topic>) -> (Vec<Topic>, Vec<Id>) {
+        let confirmed = topics.into_iter().filter(|topic| self.is_confirmed(topic));
+        confirmed
+            .map(|topic| {
+                let last = self.last(&topic);
+                (topic, last)
+            })
+            .unzip()
     }
 
     /// The confirmed topics with the last id of each.

@@ -37,6 +37,7 @@ pub(super) struct Interest {
 struct Stake {
     holders: u64,
     phase: Phase,
+    /// Not told to the lane yet.
     since: Option<Id>,
     waiters: Vec<u64>,
     /// It stands in `lingering`, at most once, however often it was let go and taken again.
@@ -77,9 +78,10 @@ impl Interest {
                     stake.phase = Phase::Watched;
                     continue;
                 }
-                Phase::Watching => {}
                 // Workers may ask in another order than that of the commands that they obey.
-                Phase::Wanted | Phase::Unwatching => stake.since = stake.since.into_iter().chain(since).min(),
+                Phase::Wanted | Phase::Watching | Phase::Unwatching => {
+                    stake.since = stake.since.into_iter().chain(since).min()
+                }
             }
             if !stake.waiters.contains(&waiter) {
                 stake.waiters.push(waiter);
@@ -126,6 +128,15 @@ impl Interest {
         }
         self.watching = !batch.is_empty();
         self.watching.then_some(batch)
+    }
+
+    /// Positions since which topics of this batch were asked for after its call had gone out.
+    pub(super) fn late_since(&mut self, batch: &[Topic]) -> Vec<(Topic, Id)> {
+        let late = batch.iter().filter_map(|topic| {
+            let since = self.stakes.get_mut(topic)?.since.take()?;
+            Some((topic.clone(), since))
+        });
+        late.collect()
     }
 
     /// The call for this batch was answered: whoever waited only for these topics learns it.

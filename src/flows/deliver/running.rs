@@ -29,6 +29,7 @@ enum Answer {
     Watched { topics: Vec<Topic>, heads: Result<Heads, Unavailable> },
     Unwatched { topics: Vec<Topic> },
     Heads { ticket: u64, heads: Result<Heads, Unavailable> },
+    Written { ticket: u64, topics: Result<Option<Vec<Topic>>, Unavailable> },
     Fetched { ticket: u64, entries: Result<Vec<Entry>, Unavailable> },
 }
 
@@ -115,6 +116,12 @@ impl Running {
         let now_ms = self.now_ms();
         match answer {
             Answer::Watched { topics, heads } => {
+                // Under one lock, so that nobody asks since a position between the lane's being told and their answer.
+                let door = self.door.clone();
+                let mut state = door.state();
+                for (topic, since) in state.interest.late_since(&topics) {
+                    self.lane.watch(&topic, Some(since));
+                }
                 let floor = match heads {
                     Ok(heads) => {
                         self.lane.confirm(&topics, &heads, now_ms);
@@ -125,12 +132,12 @@ impl Running {
                         Err(why)
                     }
                 };
-                let mut state = self.door.state();
                 state.position = self.lane.position();
                 state.interest.watched(&topics, &floor, now_ms);
             }
             Answer::Unwatched { topics } => self.door.state().interest.unwatched(&topics),
             Answer::Heads { ticket, heads } => self.lane.on_heads(ticket, heads.ok().as_ref(), now_ms),
+            Answer::Written { ticket, topics } => self.lane.on_written(ticket, topics.ok().flatten(), now_ms),
             Answer::Fetched { ticket, entries } => self.lane.on_fetched(ticket, entries.ok(), now_ms),
         }
     }
@@ -169,6 +176,10 @@ impl Running {
                 Step::CheckHeads { ticket, topics } => self.call(move |shared, partition| async move {
                     let heads = read_heads(&shared, &partition, &topics).await;
                     Answer::Heads { ticket, heads }
+                }),
+                Step::ListWritten { ticket, since, limit } => self.call(move |shared, partition| async move {
+                    let topics = shared.backplane.written(&partition, since, limit).await;
+                    Answer::Written { ticket, topics }
                 }),
             }
         }

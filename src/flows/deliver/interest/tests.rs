@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::{BATCH_MAX, Floor, Interest, LINGER_MS};
 use crate::backplane::Unavailable;
-use crate::event::Topic;
+use crate::event::{Id, Topic};
 use crate::ids::Room;
 
 #[test]
@@ -54,6 +54,17 @@ fn a_topic_wanted_while_it_is_given_up_is_watched_again() {
     let batch = next_watch(&mut interest).unwrap();
     interest.watched(&batch, &Ok(None), LINGER_MS);
     assert_eq!(again.try_recv(), Ok(Ok(None)));
+}
+
+#[test]
+fn who_asks_since_a_position_while_the_call_is_under_way_is_not_forgotten() {
+    let mut interest = Interest::default();
+    let id = |ms| Id { ms, seq: 0 };
+    let _first = interest.acquire(&[room(1), room(2)], None);
+    let batch = next_watch(&mut interest).unwrap();
+    let _others = [7, 5, 6].map(|ms| interest.acquire(&[room(1)], Some(id(ms))));
+    assert_eq!(interest.late_since(&batch), [(room(1), id(5))]);
+    assert_eq!(interest.late_since(&batch), [], "it is told once");
 }
 
 #[test]
