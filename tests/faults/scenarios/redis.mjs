@@ -87,7 +87,7 @@ export const redis = {
     bar: {},
     async fault(world) {
       const random = world.noise;
-      world.lines.forEach((line) => line.delay({ ms: 100, stallShare: 0.05, stallMs: 300, random }));
+      world.lines.forEach((line) => line.delay({ ms: 100, stallShare: 0.02, stallMs: 300, random }));
       const from = Date.now();
       await sleep(15_000);
       const until = Date.now() - 2_000;
