@@ -114,7 +114,7 @@ impl Lane {
     /// Heads and announcements come by different ways, so these heads may be older than the lane: they never end an epoch.
     pub fn confirm(&mut self, topics: &[Topic], heads: &Heads, now_ms: u64) {
         if self.epoch.is_none() {
-            self.meet_epoch(heads.epoch.as_ref(), heads.last, heads.last);
+            self.meet_epoch(heads.epoch.as_ref(), heads.last);
         }
         let same = heads.epoch == self.epoch;
         if same && !self.topics.any_confirmed() {

@@ -113,10 +113,14 @@ impl Lane {
             self.checks.urgent |= question.urgent;
             self.checks.next_ms = now_ms;
         } else if heads.epoch != self.epoch {
-            self.meet_epoch(heads.epoch.as_ref(), heads.last, heads.last);
-            // Seen from nothing, the first heads are ordinary ones.
+            self.meet_epoch(heads.epoch.as_ref(), heads.last);
+            // Seen from nothing, the first heads are ordinary ones. Those of another log are asked for anew, since what was
+            // known at the question says nothing of them.
             if question.epoch.is_none() {
                 self.compare(&question, heads, now_ms);
+            } else {
+                self.checks.urgent |= question.urgent;
+                self.checks.next_ms = now_ms;
             }
         } else {
             self.compare(&question, heads, now_ms);

@@ -13,7 +13,7 @@ impl Lane {
             self.counters.duplicates += 1;
             return None;
         }
-        self.meet_epoch(Some(&announcement.epoch), announcement.id, before(announcement.id));
+        self.meet_epoch(Some(&announcement.epoch), announcement.id);
         let id = announcement.id;
         let links = announcement.topics.iter().map(|(topic, prev)| self.link(topic, *prev, id, now_ms));
         let links: SmallVec<[Option<Link>; 4]> = links.collect();
@@ -73,8 +73,9 @@ impl Lane {
         self.topics.set(topic, Seen::Exactly(id));
     }
 
-    /// Every watched topic is told when the log turns out to be another one, which is followed from `floor` on.
-    pub(super) fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id, floor: Id) {
+    /// Every watched topic is told when the log turns out to be another one. That one is followed from its beginning: it
+    /// began while its topics were watched, so all of it is owed.
+    pub(super) fn meet_epoch(&mut self, epoch: Option<&Epoch>, head: Id) {
         if self.epoch.as_ref() == epoch {
             return;
         }
@@ -83,10 +84,10 @@ impl Lane {
             self.release_staged(None);
             for topic in self.topics.known() {
                 self.gap(&topic, GapReason::Epoch, head);
-                self.topics.set(&topic, Seen::Floor(floor));
+                self.topics.set(&topic, Seen::Floor(Id::ZERO));
             }
             self.checks.forget();
-            self.position = floor;
+            self.position = Id::ZERO;
             self.left.push_back(old);
             if self.left.len() > EPOCHS_LEFT_MAX {
                 self.left.pop_front();
@@ -94,14 +95,6 @@ impl Lane {
         }
         self.left.retain(|left| Some(left) != epoch);
         self.epoch = epoch.cloned();
-    }
-}
-
-/// The largest id below this one.
-fn before(id: Id) -> Id {
-    match id.seq.checked_sub(1) {
-        Some(seq) => Id { seq, ..id },
-        None => Id { ms: id.ms.saturating_sub(1), seq: u64::MAX },
     }
 }
 

@@ -333,9 +333,10 @@ impl World {
 
     fn is_settled(&self, topic: &Topic, id: Id) -> bool {
         let told = |(notice, epoch): &(GapNotice, Option<Epoch>)| {
-            // What another log had is over with it, wherever the new one begins.
-            let over = notice.reason == GapReason::Epoch && *epoch != Some(self.log.published[&id].1.clone());
-            notice.topic == *topic && notice.last < id && (id <= notice.head || over)
+            // What another log had is over with it; of the new one nothing is.
+            let over = *epoch != Some(self.log.published[&id].1.clone());
+            let within = if notice.reason == GapReason::Epoch { over } else { id <= notice.head };
+            notice.topic == *topic && notice.last < id && within
         };
         self.delivered.contains(&id) || self.told.iter().any(told)
     }

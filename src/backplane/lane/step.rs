@@ -32,7 +32,8 @@ pub struct GapNotice {
     pub reason: GapReason,
     /// Last id that was delivered in order; [`Id::ZERO`] if none is known.
     pub last: Id,
-    /// Where delivery goes on: everything after this id is delivered (and for a fork or an epoch, this id itself may be).
+    /// Where delivery goes on: everything after this id is delivered. For a fork this id itself may be, and of another epoch
+    /// everything from its beginning is.
     pub head: Id,
 }
 

@@ -103,6 +103,22 @@ fn another_epoch_is_told_to_every_topic_and_the_old_one_ends() {
 }
 
 #[test]
+fn another_epoch_is_read_from_its_beginning() {
+    let mut lane = watching(&["a"], 10);
+    let epoch = Epoch::new("f").unwrap();
+    lane.on_announcement(Announcement { epoch: epoch.clone(), ..announcement(22, &[("a", 21)]) }, 0);
+    let [Step::Gap(told), Step::CheckHeads { ticket: heads, .. }, Step::Fetch { ticket, after, until, .. }] =
+        &steps(&mut lane)[..]
+    else {
+        panic!("a notice, and questions about what comes before the announcement")
+    };
+    assert_eq!((told, after, until), (&gap("a", GapReason::Epoch, 10, 22), &Id::ZERO, &id(21)));
+    lane.on_fetched(*ticket, Some(vec![entry(20, 0), entry(21, 20)]), 1);
+    lane.on_heads(*heads, Some(&Heads { epoch: Some(epoch), last: id(22), topics: vec![id(21)] }), 1);
+    assert_eq!(gaps_and_ids(&mut lane), (vec![], vec![20, 21, 22]));
+}
+
+#[test]
 fn a_room_that_was_idle_until_it_went_starts_anew_without_a_word() {
     let mut lane = watching(&["a"], 10);
     let age_ms = LaneOptions::default().history_age_ms;

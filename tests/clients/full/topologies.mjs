@@ -14,10 +14,14 @@ const MIGRATE_BATCH = 100;
 
 /// A master, its replica and three sentinels that watch them.
 export class Sentinels {
-  static async start() {
+  /// `announced(port)` may name another port for the replica, of a proxy before it.
+  static async start({ announced = (port) => port } = {}) {
     const topology = new Sentinels();
     topology.master = await Redis.start();
-    topology.replica = await Redis.start({ extra: ["--replicaof", "127.0.0.1", String(topology.master.port)] });
+    const port = await freePort();
+    topology.replicaPort = await announced(port);
+    const announcement = ["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", String(topology.replicaPort)];
+    topology.replica = await Redis.start({ port, extra: ["--replicaof", "127.0.0.1", String(topology.master.port), ...announcement] });
     await topology.replicated();
     topology.sentinels = await Promise.all([1, 2, 3].map(() => topology.#sentinel()));
     await until("the sentinels to know each other and the replica", async () => {
@@ -50,7 +54,7 @@ export class Sentinels {
     await this.master.process.stop("SIGKILL");
     await until("the replica to be promoted", async () => {
       const [port] = (await this.#ask(this.ports[0], "GET-MASTER-ADDR-BY-NAME", SERVICE)).split("\n").slice(1);
-      return port === String(this.replica.port) && (await this.replica.cli("INFO", "replication")).includes("role:master");
+      return port === String(this.replicaPort) && (await this.replica.cli("INFO", "replication")).includes("role:master");
     }, FORM_MS);
   }
 
@@ -75,15 +79,20 @@ export class Sentinels {
   }
 }
 
-/// Three masters that share the slots, without replicas.
+/// Three masters that share the slots, each with as many replicas as asked for. The masters are the first three nodes.
 export class Cluster {
-  static async start() {
+  static async start({ replicas = 0 } = {}) {
     const cluster = new Cluster();
-    cluster.nodes = await Promise.all([1, 2, 3].map(async () =>
+    cluster.nodes = await Promise.all(Array.from({ length: 3 * (1 + replicas) }, async () =>
       // The default bus port, 10,000 above, may not exist for a high port.
-      Redis.start({ extra: ["--cluster-enabled", "yes", "--cluster-port", String(await freePort())] })));
-    await cli(cluster.nodes[0].port, "--cluster", "create", ...cluster.nodes.map(({ port }) => `127.0.0.1:${port}`), "--cluster-yes");
+      Redis.start({ extra: [
+        "--cluster-enabled", "yes", "--cluster-port", String(await freePort()), "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0",
+      ] })));
+    const addresses = cluster.nodes.map(({ port }) => `127.0.0.1:${port}`);
+    await cli(cluster.nodes[0].port, "--cluster", "create", ...addresses, "--cluster-replicas", replicas, "--cluster-yes");
     await cluster.whole();
+    await Promise.all(cluster.nodes.slice(3).map((node) => until("the replicas to have a copy", async () =>
+      (await node.cli("INFO", "replication")).includes("master_link_status:up"), FORM_MS)));
     return cluster;
   }
 
@@ -105,15 +114,26 @@ export class Cluster {
   }
 
   /// The index of the node that serves the slot.
-  async ownerOf(slot) {
+  async ownerOf(slot, asked = 0) {
     const ids = await this.#ids();
-    const lines = (await this.nodes[0].cli("CLUSTER", "NODES")).split("\n");
+    const lines = (await this.nodes[asked].cli("CLUSTER", "NODES")).split("\n");
     const holds = (range) => {
       const [low, high = low] = range.split("-").map(Number);
       return low <= slot && slot <= high;
     };
-    const line = lines.find((text) => text.split(" ").slice(8).some((range) => !range.startsWith("[") && holds(range)));
-    return ids.indexOf(line.split(" ")[0]);
+    const line = lines.find((text) => !/master,fail|,fail /.test(text) && text.split(" ").slice(8).some((range) => !range.startsWith("[") && holds(range)));
+    return line ? ids.indexOf(line.split(" ")[0]) : -1;
+  }
+
+  /// Kills the master of a slot at once and waits until one of its replicas serves it; returns that one's index.
+  async failOver(slot) {
+    const from = await this.ownerOf(slot);
+    this.nodes[from].process.signal("SIGKILL");
+    const asked = (from + 1) % 3;
+    let owner = from;
+    await until("a replica to be promoted", async () => (owner = await this.ownerOf(slot, asked)) !== from && owner >= 0, FORM_MS);
+    await until("the slot to be served", async () => (await this.nodes[owner].cli("CLUSTER", "INFO")).includes("cluster_state:ok"), FORM_MS);
+    return owner;
   }
 
   /// Moves a slot with all its keys to another node, as resharding does; returns the new owner's index.
@@ -136,8 +156,9 @@ export class Cluster {
     await Promise.allSettled(this.nodes.map((node) => node.stop()));
   }
 
-  #ids() {
-    return Promise.all(this.nodes.map((node) => node.cli("CLUSTER", "MYID")));
+  async #ids() {
+    for (const node of this.nodes) node.id ??= await node.cli("CLUSTER", "MYID");
+    return this.nodes.map(({ id }) => id);
   }
 }
 

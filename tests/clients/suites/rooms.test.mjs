@@ -61,6 +61,14 @@ function deliveries(namespace) {
     }
   });
 
+  test("what is volatile comes once, however many of its rooms a socket is in", TEST, async () => {
+    const rooms = ["a", "b", "c"];
+    for (let number = 0; number < 20; number += 1) await publish({ rooms, event: "fleeting", data: number, volatile: true });
+    await publish({ rooms, event: "last" });
+    await audience.members.abc3.take("last");
+    assert.deepEqual(audience.members.abc3.seen("fleeting").map(([number]) => number), Array.from({ length: 20 }, (_, number) => number));
+  });
+
   test("events carry a position exactly where recovery is on", { ...TEST, skip: onReference && "the stand-in has no positions" }, async () => {
     await fence(audience.all, (event, data) => publish({ event, data }));
     const expected = namespace === "/";

@@ -2,10 +2,14 @@
 import net from "node:net";
 import { freePort } from "./waiting.mjs";
 
+const PROBE_EVERY_MS = 250;
+
 export class Balancer {
-  static async start(upstreams) {
+  /// `healthy(url)`, where given, is asked all the time; who says no, or nothing in time, gets no new connections.
+  static async start(upstreams, { healthy } = {}) {
     const balancer = new Balancer(upstreams, await freePort());
     await new Promise((resolve) => balancer.server.listen(balancer.port, "127.0.0.1", resolve));
+    if (healthy) balancer.probe = setInterval(() => balancer.#probe(healthy), PROBE_EVERY_MS);
     return balancer;
   }
 
@@ -14,18 +18,32 @@ export class Balancer {
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.next = 0;
+    this.ill = new Set();
     this.sockets = new Set();
-    this.server = net.createServer((client) => this.#attach(client, this.ports.length));
+    this.server = net.createServer((client) => this.#attach(client, this.#well.length));
   }
 
   /// Sends new connections to these from now on; open ones stay where they are.
   use(upstreams) {
-    this.ports = upstreams.map((url) => Number(new URL(url).port));
+    this.upstreams = upstreams;
+  }
+
+  /// Those that may get connections: all of them if none is well, since the answers may be wrong.
+  get #well() {
+    const well = this.upstreams.filter((url) => !this.ill.has(url));
+    return well.length > 0 ? well : this.upstreams;
+  }
+
+  #probe(healthy) {
+    for (const url of this.upstreams) {
+      healthy(url).catch(() => false).then((well) => (well ? this.ill.delete(url) : this.ill.add(url)));
+    }
   }
 
   #attach(client, attempts) {
-    if (attempts === 0) return client.destroy();
-    const port = this.ports[this.next++ % this.ports.length];
+    if (attempts <= 0) return client.destroy();
+    const well = this.#well;
+    const port = Number(new URL(well[this.next++ % well.length]).port);
     const upstream = net.connect(port, "127.0.0.1");
     const retry = () => this.#attach(client, attempts - 1);
     upstream.once("error", retry);
@@ -41,6 +59,7 @@ export class Balancer {
   }
 
   stop() {
+    clearInterval(this.probe);
     this.server.close();
     for (const socket of this.sockets) socket.destroy();
   }

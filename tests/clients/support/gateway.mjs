@@ -27,14 +27,14 @@ export function cleanEnvironment() {
 
 export class Gateway {
   /// `config` is the text of a file, or an object. Without `redisUrl` the gateway is one of its own.
-  static async start({ redisUrl, config, name = "gateway" }) {
+  static async start({ redisUrl, config, name = "gateway", env = {} }) {
     const text = typeof config === "string" ? config : JSON.stringify(config, null, 2);
-    const gateway = new Gateway(name, await freePort(), await freePort(), redisUrl, text);
+    const gateway = new Gateway(name, await freePort(), await freePort(), redisUrl, text, env);
     await gateway.ready();
     return gateway;
   }
 
-  constructor(name, port, adminPort, redisUrl, config) {
+  constructor(name, port, adminPort, redisUrl, config, env) {
     this.url = `http://127.0.0.1:${port}`;
     this.adminUrl = `http://127.0.0.1:${adminPort}`;
     this.directory = mkdtempSync(path.join(tmpdir(), "fanfare-node-"));
@@ -42,7 +42,15 @@ export class Gateway {
     writeFileSync(file, config);
     const args = ["--config", file, "--listen", `127.0.0.1:${port}`, "--admin", `127.0.0.1:${adminPort}`];
     if (redisUrl) args.push("--redis", redisUrl);
-    this.process = new Process(name, gatewayBinary(), args, { env: cleanEnvironment() });
+    this.launch = () => new Process(name, gatewayBinary(), args, { env: { ...cleanEnvironment(), ...env } });
+    this.process = this.launch();
+  }
+
+  /// The same node again after its process has ended, on the same ports.
+  async restart() {
+    await this.process.ended;
+    this.process = this.launch();
+    await this.ready();
   }
 
   async ready() {

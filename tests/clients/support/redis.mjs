@@ -21,10 +21,18 @@ export class Redis {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.directory = mkdtempSync(path.join(tmpdir(), "fanfare-redis-"));
-    this.process = new Process(`redis:${port}`, binary, [
+    this.launch = () => new Process(`redis:${port}`, binary, [
       "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
       "--dir", this.directory, "--daemonize", "no", ...extra,
     ]);
+    this.process = this.launch();
+  }
+
+  /// The same server again after its process has ended, with whatever it finds in its directory.
+  async restart() {
+    await this.process.ended;
+    this.process = this.launch();
+    await this.ready();
   }
 
   async ready() {

@@ -33,14 +33,26 @@ export async function within(what, promise, deadlineMs = DEADLINE_MS) {
   }
 }
 
-/// A port that was free a moment ago, on the loopback.
-export function freePort() {
-  return new Promise((resolve, reject) => {
+/// A port of the loopback that was free a moment ago. It lies below those that the kernel gives to outgoing connections, so
+/// that a server which ended can have it again.
+export async function freePort() {
+  for (;;) {
+    const port = PORTS_FROM + Math.floor(Math.random() * (PORTS_TO - PORTS_FROM));
+    if (!given.has(port) && (await isFree(port))) {
+      given.add(port);
+      return port;
+    }
+  }
+}
+
+const PORTS_FROM = 10_000;
+const PORTS_TO = 32_000;
+const given = new Set();
+
+function isFree(port) {
+  return new Promise((resolve) => {
     const probe = net.createServer();
-    probe.on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
+    probe.on("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 }
