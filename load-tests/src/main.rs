@@ -9,6 +9,7 @@ mod crowd;
 mod floor;
 mod machine;
 mod mark;
+mod model;
 mod process;
 mod publish;
 mod report;
@@ -19,7 +20,7 @@ mod wire;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum as _};
+use clap::{Parser, Subcommand};
 
 use report::Report;
 use scenario::{Bench, Profile, Scenario};
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Runs scenarios and prints the table.
     Measure(Measure),
+    /// Says how much processor a load takes, and how many nodes and shards users need.
+    Model(model::Options),
     /// Is the floor: a server that only writes.
     Floor(floor::Options),
 }
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Floor(options) => floor::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Measure(measure) => run(measure),
+        Command::Model(options) => model::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -92,7 +96,7 @@ fn run(measure: Measure) -> anyhow::Result<ExitCode> {
     };
     let mut report = Report::new();
     let targets = if measure.target.is_empty() { measure.profile.targets() } else { measure.target };
-    let scenarios = if measure.scenario.is_empty() { Scenario::value_variants().to_vec() } else { measure.scenario };
+    let scenarios = if measure.scenario.is_empty() { Scenario::for_the_table() } else { measure.scenario };
     let rounds = scenarios.iter().flat_map(|scenario| std::iter::repeat_n(*scenario, measure.rounds as usize));
     for scenario in rounds {
         scenario.run(&mut Bench {

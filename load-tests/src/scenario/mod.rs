@@ -2,8 +2,11 @@
 
 mod connections;
 mod fan_out;
+mod forwarded;
 mod function;
 mod nodes;
+mod replay;
+mod scale;
 mod slow;
 
 use clap::ValueEnum as _;
@@ -40,8 +43,14 @@ pub enum Scenario {
     Slow,
     /// Three gateways on one Redis.
     Nodes,
+    /// 5,000 clients of a dead node come back at another, with 20 missed events each.
+    Replay,
+    /// Long-polling through a node that does not own the session.
+    Forwarded,
     /// The publish function beside a script.
     Function,
+    /// The same load on one, two and three gateways, for the cost model.
+    Scale,
 }
 
 /// What a scenario works with.
@@ -62,6 +71,11 @@ impl Profile {
 }
 
 impl Scenario {
+    /// All that have rows in the table; the points of the cost model are measured when they are asked for.
+    pub fn for_the_table() -> Vec<Self> {
+        Self::value_variants().iter().copied().filter(|scenario| *scenario != Self::Scale).collect()
+    }
+
     pub fn run(self, bench: &mut Bench<'_>) {
         match self {
             Self::FanOut1k => fan_out::run(bench, &fan_out::ROOM_OF_1K),
@@ -72,7 +86,10 @@ impl Scenario {
             Self::Tokens => connections::tokens(bench),
             Self::Slow => slow::run(bench),
             Self::Nodes => nodes::run(bench),
+            Self::Replay => replay::run(bench),
+            Self::Forwarded => forwarded::run(bench),
             Self::Function => function::run(bench),
+            Self::Scale => scale::run(bench),
         }
     }
 }
