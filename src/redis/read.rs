@@ -36,7 +36,7 @@ impl Reader {
         }
         let mut answers = self.in_time(pipeline.all::<Vec<Value>>()).await?.into_iter();
         let head = position(answers.next());
-        let known = answers.next().unwrap_or(Value::Null).into_array();
+        let known = answers.next().map_or_else(Vec::new, Value::into_array);
         let last = |state: Value| head.as_ref().and_then(|head| last_of(&state.into_string()?, &head.epoch));
         let topics = known.into_iter().map(|state| last(state).unwrap_or(Id::ZERO)).collect();
         let (epoch, last) = head.map_or((None, Id::ZERO), |head| (Some(head.epoch), head.id));
@@ -61,7 +61,7 @@ impl Reader {
         if whole_from.is_none_or(|whole_from| whole_from > since.ms / 1_000) {
             return Ok(None);
         }
-        let names = answers.next().unwrap_or(Value::Null).into_array().into_iter().filter_map(Value::into_string);
+        let names = answers.next().map_or_else(Vec::new, Value::into_array).into_iter().filter_map(Value::into_string);
         let topics: Vec<Topic> = names.filter_map(|name| topic_named(&name)).collect();
         Ok((topics.len() <= limit).then_some(topics))
     }

@@ -28,7 +28,7 @@ pub fn function_call(room: &str, payload: &str) -> Vec<u8> {
     let (stream, state) = (key(&format!("stream:{topic}")), key(&format!("topic:{topic}")));
     let (envelope, channel) = (msgpack::envelope(room, payload), channel(room));
     let mut words: Vec<&[u8]> = vec![b"FCALL", b"fanfare_1_publish", b"4"];
-    words.extend([&head, &written, &stream, &state].map(|key| key.as_bytes()));
+    words.extend([&head, &written, &stream, &state].map(String::as_bytes));
     words.extend_from_slice(&[
         &envelope,
         b"PUBLISH 1000 1048576 600000 load",
@@ -124,7 +124,7 @@ return { top, epoch, '0' }";
 pub fn script_call(digest: &str, family: &str, room: &str, payload: &str) -> Vec<u8> {
     let [log, head, once, channel] = ["log", "head", "once", "channel"].map(|key| format!("{{{family}}}:{key}:{room}"));
     let envelope = msgpack::envelope(room, payload);
-    let keys = [&log, &head, &once].map(|key| key.as_bytes());
+    let keys = [&log, &head, &once].map(String::as_bytes);
     let mut words: Vec<&[u8]> = vec![b"EVALSHA", digest.as_bytes(), b"3"];
     words.extend_from_slice(&keys);
     words.extend_from_slice(&[&envelope, b"1000", b"600", channel.as_bytes(), b"86400", b"epoch", b"PUBLISH", b""]);

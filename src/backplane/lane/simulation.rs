@@ -103,7 +103,7 @@ impl World {
             now_ms: 1_000,
             // With so few topics as here, every other world would never ask which were written.
             lane: Lane::new(LaneOptions {
-                compare_all_topics: if seed % 2 == 0 { 0 } else { 32 },
+                compare_all_topics: if seed.is_multiple_of(2) { 0 } else { 32 },
                 ..LaneOptions::default()
             }),
             log: Log::default(),

@@ -80,7 +80,7 @@ impl Interest {
                 }
                 // Workers may ask in another order than that of the commands that they obey.
                 Phase::Wanted | Phase::Watching | Phase::Unwatching => {
-                    stake.since = stake.since.into_iter().chain(since).min()
+                    stake.since = stake.since.into_iter().chain(since).min();
                 }
             }
             if !stake.waiters.contains(&waiter) {
