@@ -102,15 +102,7 @@ async fn assemble(
     let reader =
         Reader { client: commands.clone(), keys: keys.clone(), deadline, canaries: canaries.clone(), under_way };
     let ingestion = Ingestion::new(&options, &connector, &library, &keys, deadline, &counters, tracker, &stop);
-    let registry = Registry {
-        client: commands.clone(),
-        library: library.clone(),
-        keys: keys.clone(),
-        tenant: options.tenant.clone(),
-        node: options.node,
-        deadline,
-        server: connector.first_server(),
-    };
+    let registry = Registry::new(&options, &connector, commands.clone(), library.clone(), keys.clone(), deadline);
     let publisher = Publisher {
         settings: Publisher::settings(announce_verb, &limits, &nonce),
         client: commands,

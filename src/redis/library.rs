@@ -273,7 +273,7 @@ mod tests {
     fn the_library_is_named_after_its_bodies() {
         assert_eq!(
             (LIBRARY, format!("{:x}", Sha1::digest([PUBLISH, NODES].concat())).as_str()),
-            ("fanfare_1", "df151d926fe4cf41441de3bb3d479df54a9c0084")
+            ("fanfare_1", "dec6a2b73e5b5c879cfe52ab9e8a8389c50fa1bc")
         );
     }
 

@@ -14,11 +14,11 @@ local function holds(lease, incarnation)
   return held and held:match('^%d+') == incarnation
 end
 
--- KEYS: lease, members, last incarnation. ARGV: node, lease in ms, address. Answers incarnation and time. An incarnation is
--- at least the time, so that it grows even when Redis came back empty.
+-- KEYS: lease, members, last incarnation. ARGV: node, lease in ms, address, the node's last incarnation. Answers incarnation
+-- and time. An incarnation is at least the time, so that it grows even when Redis came back empty.
 local function node_enter(keys, args)
   local now = clock_ms()
-  local last = tonumber(redis.call('GET', keys[3]) or '0') or 0
+  local last = math.max(tonumber(redis.call('GET', keys[3]) or '0') or 0, tonumber(args[4]))
   local incarnation = string.format('%.0f', math.max(now, last + 1))
   local entered = string.format('%.0f', now)
   redis.call('SET', keys[3], incarnation)

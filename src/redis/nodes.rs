@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -10,29 +11,49 @@ use fred::types::Value;
 use fred::util::redis_keyslot;
 use tokio::net::UdpSocket;
 
-use super::client::{late, unavailable};
+use super::client::{Connector, late, unavailable};
 use super::keys::Keys;
 use super::library::{Call, Function, Library, command, options};
+use super::options::Options;
 use crate::backplane::{Address, Dead, Incarnation, LEASE_MS, Member, Tenure, Unavailable};
 use crate::ids::{NodeId, Tenant};
 
 pub(super) struct Registry {
-    pub(super) client: Client,
-    pub(super) library: Arc<Library>,
-    pub(super) keys: Keys,
-    pub(super) tenant: Tenant,
-    pub(super) node: NodeId,
-    pub(super) deadline: Duration,
+    client: Client,
+    library: Arc<Library>,
+    keys: Keys,
+    tenant: Tenant,
+    node: NodeId,
+    deadline: Duration,
     /// Host and port of the first server of the URL.
-    pub(super) server: Option<(String, u16)>,
+    server: Option<(String, u16)>,
+    /// The last incarnation of this node.
+    last: AtomicU64,
 }
 
 impl Registry {
+    pub(super) fn new(
+        options: &Options,
+        connector: &Connector,
+        client: Client,
+        library: Arc<Library>,
+        keys: Keys,
+        deadline: Duration,
+    ) -> Self {
+        let (tenant, node, server) = (options.tenant.clone(), options.node, connector.first_server());
+        Self { client, library, keys, tenant, node, deadline, server, last: AtomicU64::new(0) }
+    }
+
     pub(super) async fn enter(&self, address: &Address) -> Result<Tenure, Unavailable> {
         let keys = vec![self.lease(self.node), self.key("members"), self.key("last")];
-        let args = vec![self.own(), LEASE_MS.to_string(), address.to_string()];
-        let answer = self.call(Function::NodeEnter, keys, args).await?;
-        tenure(answer).ok_or_else(|| Unavailable("Redis answered the entry of a node with something else".to_owned()))
+        let last = self.last.load(Ordering::Relaxed).to_string();
+        let args = vec![self.own(), LEASE_MS.to_string(), address.to_string(), last];
+        let tenure = tenure(self.call(Function::NodeEnter, keys, args).await?)
+            .ok_or_else(|| Unavailable("Redis answered the entry of a node with something else".to_owned()))?;
+        let Tenure { incarnation, .. } = tenure;
+        self.last.store(incarnation.0, Ordering::Relaxed);
+        tracing::info!(event = "realtime.node_entered", node = %self.node, %incarnation, %address, "known to the other nodes");
+        Ok(tenure)
     }
 
     pub(super) async fn renew(&self, incarnation: Incarnation) -> Result<Option<Tenure>, Unavailable> {

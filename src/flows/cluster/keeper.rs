@@ -20,8 +20,6 @@ impl Cluster {
         let tenure = self.nodes.enter(&self.address).await?;
         self.hold(tenure);
         Meters::node_entered();
-        let Tenure { incarnation, .. } = tenure;
-        tracing::info!(event = "realtime.node_entered", node = %self.node, %incarnation, address = %self.address, "in the registry of nodes");
         Ok(())
     }
 
