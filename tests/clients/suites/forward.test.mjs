@@ -86,7 +86,7 @@ describe("stock clients", () => {
 
   for (const [name, start] of Object.entries(fronts)) {
     for (const mode of ["polling", "upgrade"]) {
-      test(`60 clients (${mode}) behind ${name}: all events, in order, no connection lost [C-01]`, TEST, async () => {
+      test(`60 clients (${mode}) behind ${name}: all events, in order, no connection lost [C-45]`, TEST, async () => {
         const system = await place();
         const front = await start(system);
         const kind = mode === "polling" ? 'kind="poll"' : 'kind="upgrade"';
