@@ -59,6 +59,10 @@ impl Forwarder {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_MAX));
         connector.set_nodelay(true);
+        // A machine that is gone says nothing: neither an idle tunnel nor one that waits to be closed lasts for ever.
+        connector.set_keepalive(Some(SILENCE_MAX));
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(SILENCE_MAX));
         let client = Client::builder(OnThisWorker(tasks.clone()))
             .pool_timer(TokioTimer::new())
             // A request on a connection that the other side is about to close would be lost.
@@ -115,8 +119,10 @@ enum Miss {
     /// It holds no lease, or lost it while we waited.
     Dead,
     Unreachable,
-    /// The connection broke, or the answer took longer than any poll may.
+    /// The connection broke before an answer came.
     Broken,
+    /// The answer took longer than any poll may.
+    Late,
     /// The registry cannot be asked.
     Away,
     /// Too much is under way to that node.
@@ -129,6 +135,7 @@ impl Miss {
             Self::Dead => "dead",
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
+            Self::Late => "late",
             Self::Away => "away",
             Self::Busy => "busy",
         }
@@ -136,7 +143,7 @@ impl Miss {
 
     fn refusal(self) -> Refusal {
         match self {
-            Self::Dead | Self::Unreachable | Self::Broken => UNKNOWN,
+            Self::Dead | Self::Unreachable | Self::Broken | Self::Late => UNKNOWN,
             Self::Away | Self::Busy => Refusal::Unavailable,
         }
     }
@@ -305,7 +312,7 @@ async fn lost(entrance: &Entrance, node: NodeId) -> Miss {
     };
     match tokio::time::timeout(patience, dead).await {
         Ok(()) => Miss::Dead,
-        Err(_) => Miss::Broken,
+        Err(_) => Miss::Late,
     }
 }
 
@@ -334,6 +341,8 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisWorker {
 
 /// A node that is there answers within a network's round trip.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
+/// After so long without a word from the other machine, a connection is probed or given up.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Idle connections kept to one node; those in use have no such bound, as each waiting poll has its own.
 const IDLE_MAX: usize = 64;
 /// Requests and tunnels to one node from one worker.

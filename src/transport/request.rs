@@ -76,7 +76,7 @@ pub(super) async fn serve(entrance: Rc<Entrance>, request: Request<Incoming>) ->
     if request.method() == Method::OPTIONS {
         return Ok(preflight(&entrance, origin, headers));
     }
-    let mut reply = engine(&entrance, request, From::Client { origin_allowed: allowed }).await;
+    let mut reply = engine(&entrance, request, Source::Client { origin_allowed: allowed }).await;
     for (name, value) in cors {
         insert(reply.headers_mut(), name, value);
     }
@@ -93,10 +93,10 @@ async fn from_node(entrance: &Rc<Entrance>, request: Request<Incoming>, listener
     local.worker.services.meters.arrived_by_hop();
     let Some(listener) = local.options.listeners.get(listener) else { return UNKNOWN.reply() };
     if listener.address == entrance.listener.address {
-        return engine(entrance, request, From::Node).await;
+        return engine(entrance, request, Source::Node).await;
     }
     let there = Rc::new(Entrance::new(local, &Rc::new(listener.clone()), &entrance.router, entrance.peer));
-    let reply = engine(&there, request, From::Node).await;
+    let reply = engine(&there, request, Source::Node).await;
     if let Some(heir) = there.heir.take() {
         entrance.bequeath(move |_, taken| heir(&there, taken));
     }
@@ -104,7 +104,7 @@ async fn from_node(entrance: &Rc<Entrance>, request: Request<Incoming>, listener
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Source {
     Client {
         origin_allowed: bool,
     },
@@ -112,7 +112,7 @@ enum From {
     Node,
 }
 
-async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, from: From) -> Reply {
+async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, source: Source) -> Reply {
     let query = Query::parse(request.uri().query().unwrap_or_default());
     // Any other upgrade, such as the `h2c` that some HTTP clients offer with every request, is passed over (RFC 9110, 7.8).
     let upgrades = request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -123,11 +123,11 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, from: From)
     };
     let listener = &entrance.listener;
     let checked = listener.origins.is_for_this_machine() || upgrades && listener.check_websocket_origin;
-    if checked && from == (From::Client { origin_allowed: false }) {
+    if checked && source == (Source::Client { origin_allowed: false }) {
         return refused(Refusal::Origin);
     }
     let method = request.method();
-    if from == From::Node && *method == hop::release() {
+    if source == Source::Node && *method == hop::release() {
         return polling::release(entrance, query.session()).await.unwrap_or_else(refused);
     }
     let admitted = match admit(listener, method, request.headers(), &query, upgrades) {
@@ -135,11 +135,11 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, from: From)
         Err(refusal) => return refused(refusal),
     };
     match admitted.session().map(|session| entrance.local.worker.services.cluster.owner(session)) {
-        Some(Owner::Elsewhere(node)) if from != From::Node => {
+        Some(Owner::Elsewhere(node)) if source != Source::Node => {
             return forward::forward(entrance, node, admitted, request).await.unwrap_or_else(refused);
         }
         Some(Owner::Elsewhere(_) | Owner::Nobody) => return refused(UNKNOWN),
-        None if from == From::Node => return refused(BAD_REQUEST),
+        None if source == Source::Node => return refused(BAD_REQUEST),
         Some(Owner::Here) | None => {}
     }
     let handshake = || handshake(entrance, request.headers());

@@ -25,6 +25,7 @@ impl Cluster {
 
     /// Renews the lease and sweeps, until the process stops or the node leaves.
     pub async fn keep(self: Arc<Self>, tasks: Tasks) {
+        let _vital = tasks.vital("nodes");
         let mut tick = tokio::time::interval(Duration::from_millis(RENEWAL_MS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut away = false;
@@ -47,6 +48,7 @@ impl Cluster {
         }
         self.nodes.leave(self.incarnation()).await;
         self.left.cancel();
+        tasks.stopping().await;
     }
 
     /// Takes the node out of the registry, for good; waits for that.
@@ -108,3 +110,52 @@ impl Cluster {
 }
 
 const SECRET_BYTES_MIN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backplane::Nodes as _;
+    use crate::clock::Clock;
+    use crate::ids::NodeId;
+    use crate::memory::LoneNode;
+
+    fn cluster() -> (Arc<Cluster>, Arc<LoneNode>) {
+        let node = NodeId::from_random([1; 9]);
+        let nodes = Arc::new(LoneNode::new(node, || 1_700_000_000_000));
+        let address = "127.0.0.1:3001".parse().unwrap();
+        (Cluster::new(node, address, nodes.clone(), Clock::start(), None), nodes)
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_lease_has_ended_enters_again_as_somebody_new() {
+        let (cluster, nodes) = cluster();
+        cluster.enter().await.unwrap();
+        let first = cluster.incarnation();
+        cluster.renew().await.unwrap();
+        assert_eq!(cluster.incarnation(), first);
+        nodes.leave(first).await;
+        cluster.renew().await.unwrap();
+        assert!(cluster.incarnation() > first);
+        assert!(nodes.find(cluster.node()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_node_that_leaves_stays_away() {
+        let (cluster, nodes) = cluster();
+        cluster.enter().await.unwrap();
+        let tasks = Tasks::default();
+        tasks.spawn("nodes", Arc::clone(&cluster).keep(tasks.clone()));
+        cluster.leave().await;
+        assert_eq!(nodes.find(cluster.node()).await, Ok(None));
+        tasks.stop();
+        tasks.ended().await;
+        assert_eq!(nodes.find(cluster.node()).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn time_is_the_registrys() {
+        let (cluster, _) = cluster();
+        cluster.enter().await.unwrap();
+        assert!((1_700_000_000_000..1_700_000_060_000).contains(&cluster.registry_ms()));
+    }
+}

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { exchange, pendingGet } from "../../conformance/raw.mjs";
 import { Client, transports } from "../support/clients.mjs";
+import { Gateway } from "../support/gateway.mjs";
 import { assertComplete, publishNumbered } from "../support/ledger.mjs";
 import { Proxy, proxies } from "../support/proxies.mjs";
 import { Spreader } from "../support/spreader.mjs";
-import { System } from "../support/system.mjs";
+import { System, gatewayConfig } from "../support/system.mjs";
 import { until, within } from "../support/waiting.mjs";
 
 const TEST = { timeout: 90_000 };
@@ -158,6 +159,18 @@ describe("nodes that go", () => {
     front.stop();
   }));
 
+  test("nodes that were given a secret keep none in Redis, and one with another secret is a stranger", TEST, () => withSystem(async (system) => {
+    const { path } = await opened(system.nodes[0]);
+    assert.equal((await exchange(system.nodes[1].url, { method: "POST", path, body: "40" })).status, 200);
+    assert.equal(await system.redis.cli("EXISTS", "fanfare:{main}:nodes:secret"), "0");
+    const stranger = await Gateway.start({ redisUrl: system.redisUrl, config: gatewayConfig(), name: "stranger" });
+    try {
+      assert.equal(JSON.parse((await exchange(stranger.url, { path })).body).code, UNKNOWN.code);
+    } finally {
+      await stranger.stop();
+    }
+  }, { edit: (text) => `${text}cluster: { secret: "the same on each node, and nowhere else" }\n` }));
+
   test("polls go on while Redis is away", TEST, () => withSystem(async (system) => {
     const { path } = await opened(system.nodes[0]);
     assert.equal((await exchange(system.nodes[1].url, { method: "POST", path, body: "40" })).status, 200);
@@ -246,8 +259,8 @@ function shared(options) {
   return () => (system ??= System.start(options));
 }
 
-async function withSystem(body) {
-  const system = await System.start();
+async function withSystem(body, options) {
+  const system = await System.start(options);
   try {
     await body(system);
   } catch (error) {
