@@ -1,6 +1,6 @@
 //! Engine.IO alone at `/engine.io/`, echoing every message; for the official Engine.IO suite and RFC 6455 conformance runs.
 //!
-//! `cargo run --example engine_echo -- --listen 127.0.0.1:3000`
+//! `cargo run --example engine_echo -- --listen 127.0.0.1:3000`, with `--redis URL` for several nodes
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -16,6 +16,8 @@ use fanfare::session::Received;
 struct Arguments {
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
+    #[arg(long)]
+    redis: Option<String>,
 }
 
 const SETTINGS: &str = "
@@ -25,8 +27,9 @@ development: true
 ";
 
 fn main() -> ExitCode {
-    let listen = Arguments::parse().listen;
-    let flags = Flags { listen: Some(listen.to_string()), admin: Some("127.0.0.1:0".into()), ..Flags::default() };
+    let Arguments { listen, redis } = Arguments::parse();
+    let flags =
+        Flags { listen: Some(listen.to_string()), admin: Some("127.0.0.1:0".into()), redis, ..Flags::default() };
     let file = Some(("engine_echo.yaml".into(), SETTINGS.to_owned()));
     let settings = match load(Sources { file, environment: std::iter::empty(), flags }) {
         Ok(settings) => settings,

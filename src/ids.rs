@@ -78,17 +78,25 @@ text_id!(
     Tenant
 );
 text_id!(
-    /// One gateway process. Twelve URL-safe characters, made at start.
-    NodeId
-);
-text_id!(
-    /// An Engine.IO session. It is a secret between client and server and never equals a socket id.
-    SessionId
+    /// What a client of a recoverable namespace shows when it comes back (20 URL-safe characters). A secret between it and
+    /// the gateway.
+    PrivateId
 );
 
 /// A socket: one client in one namespace (20 URL-safe characters). It is public and may be used as a room name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SocketId([u8; Self::LENGTH]);
+
+/// One gateway process. Twelve URL-safe characters as text, made at start.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NodeId([u8; NodeId::BYTES]);
+
+/// An Engine.IO session: a secret between client and server that names the node and the worker that own it.
+///
+/// Forty URL-safe characters as text: node (9 bytes), worker (1), random (12), seal (8). The seal is made with the secret of
+/// all nodes, so that an id somebody thought up is known for one without asking anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId([u8; SessionId::BYTES]);
 
 impl Namespace {
     /// # Errors
@@ -131,7 +139,24 @@ impl Tenant {
 }
 
 impl NodeId {
+    const BYTES: usize = 9;
+
     pub fn from_random(random: [u8; 9]) -> Self {
+        Self(random)
+    }
+
+    /// `None` unless the text is that of a node's id.
+    pub fn parse(text: &str) -> Option<Self> {
+        from_url_safe(text).map(Self)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PrivateId {
+    pub fn from_random(random: [u8; 15]) -> Self {
         Self(url_safe(&random).into())
     }
 }
@@ -198,25 +223,81 @@ fn check(bytes: &[u8]) -> [u8; 3] {
 }
 
 impl SessionId {
-    /// The first byte of the sixteen names the worker that owns the session; see [`SessionId::worker`].
-    pub fn new(worker: u8, random: [u8; 14]) -> Self {
-        let mut bytes = [0; 15];
-        bytes[0] = worker;
-        bytes[1..].copy_from_slice(&random);
-        Self(url_safe(&bytes).into())
+    const BYTES: usize = 30;
+    const SEALED: usize = 22;
+    pub const SEAL_BYTES: usize = 8;
+
+    /// `seal` makes the seal of what stands before it.
+    pub fn new(
+        node: &NodeId,
+        worker: u8,
+        random: [u8; 12],
+        seal: impl FnOnce(&[u8]) -> [u8; Self::SEAL_BYTES],
+    ) -> Self {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..9].copy_from_slice(&node.0);
+        bytes[9] = worker;
+        bytes[10..Self::SEALED].copy_from_slice(&random);
+        let seal = seal(&bytes[..Self::SEALED]);
+        bytes[Self::SEALED..].copy_from_slice(&seal);
+        Self(bytes)
     }
 
-    /// The worker that a session id from outside names, if the text has the form of one.
-    pub fn worker(text: &str) -> Option<u8> {
-        if text.len() != 20 {
-            return None;
-        }
-        URL_SAFE_NO_PAD.decode(text.as_bytes()).ok()?.first().copied()
+    /// `None` unless the text has the form of a session id; whether its seal holds is another question.
+    pub fn parse(text: &str) -> Option<Self> {
+        from_url_safe(text).map(Self)
+    }
+
+    pub fn node(&self) -> NodeId {
+        NodeId(std::array::from_fn(|at| self.0[at]))
+    }
+
+    /// The index of the worker on its node.
+    pub fn worker(&self) -> u8 {
+        self.0[9]
+    }
+
+    /// What the seal is made of, and the seal.
+    pub fn sealed(&self) -> (&[u8], &[u8]) {
+        self.0.split_at(Self::SEALED)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&url_safe(&self.0))
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&url_safe(&self.0))
+    }
+}
+
+/// Whoever knows the id owns the session, so it is not shown by accident.
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({}…)", self.node())
     }
 }
 
 fn url_safe(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Exactly `N` bytes, and no other text stands for them.
+fn from_url_safe<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let fits = text.len() == (N * 4).div_ceil(3);
+    let decoded = fits.then(|| URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok());
+    (decoded.flatten() == Some(N)).then_some(bytes)
 }
 
 fn checked(name: &str, max: usize) -> Result<(), NameError> {
@@ -247,11 +328,28 @@ mod tests {
     }
 
     #[test]
-    fn a_session_id_names_its_worker() {
-        let id = SessionId::new(3, [7; 14]);
-        assert_eq!(id.as_str().len(), 20);
-        assert_eq!(SessionId::worker(id.as_str()), Some(3));
-        assert_eq!(SessionId::worker("__proto__"), None);
+    fn a_session_id_names_its_node_and_worker() {
+        let node = NodeId::from_random([5; 9]);
+        let id = SessionId::new(&node, 3, [7; 12], |sealed| [u8::try_from(sealed.len()).unwrap(); 8]);
+        let text = id.to_string();
+        assert_eq!((text.len(), id.node(), id.worker()), (40, node, 3));
+        assert_eq!(id.sealed().1, [22; 8]);
+        assert_eq!(SessionId::parse(&text), Some(id));
+        assert_eq!(NodeId::parse(&node.to_string()), Some(node));
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_session_id_is_none() {
+        let text = SessionId::new(&NodeId::from_random([5; 9]), 3, [7; 12], |_| [1; 8]).to_string();
+        for bad in ["", "__proto__", &text[..39], &format!("{text}A"), &text.replace('B', "="), &"é".repeat(20)] {
+            assert_eq!(SessionId::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_debug_form_of_a_session_id_is_of_no_use_to_a_thief() {
+        let id = SessionId::new(&NodeId::from_random([5; 9]), 3, [7; 12], |_| [1; 8]);
+        assert!(!format!("{id:?}").contains(&id.to_string()[13..]));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Meters {
     pub publish_to_queue_seconds: Histogram,
     pub publish_seconds: Histogram,
     pub flush_blocked: Counter,
+    pub tunnels: Gauge,
 }
 
 impl Meters {
@@ -45,6 +46,7 @@ impl Meters {
             publish_to_queue_seconds: metrics::histogram!("fanfare_publish_to_queue_seconds"),
             publish_seconds: metrics::histogram!("fanfare_publish_seconds"),
             flush_blocked: metrics::counter!("fanfare_flush_blocked_total"),
+            tunnels: metrics::gauge!("fanfare_forwarded_websockets"),
         }
     }
 
@@ -75,6 +77,26 @@ impl Meters {
     /// A publish ended; `way` is the way in, `outcome` is `ok`, `duplicate` or the name of the error.
     pub fn published(&self, way: &'static str, outcome: &'static str) {
         metrics::counter!("fanfare_publishes_total", "way" => way, "outcome" => outcome).increment(1);
+    }
+
+    /// A request was sent on to the node that owns its session; `kind` says what it was, `outcome` what came of it, and
+    /// `seconds` how long the answer took.
+    pub fn forwarded(&self, kind: &'static str, outcome: &'static str, seconds: f64) {
+        metrics::counter!("fanfare_forwards_total", "kind" => kind, "outcome" => outcome).increment(1);
+        metrics::histogram!("fanfare_forward_seconds", "kind" => kind).record(seconds);
+    }
+
+    /// A request came from another node.
+    pub fn arrived_by_hop(&self) {
+        metrics::counter!("fanfare_forwards_received_total").increment(1);
+    }
+
+    pub fn node_entered() {
+        metrics::counter!("fanfare_node_entries_total").increment(1);
+    }
+
+    pub fn node_buried() {
+        metrics::counter!("fanfare_nodes_buried_total").increment(1);
     }
 
     /// Takes over a count that another room keeps, just before the metrics are written.
@@ -214,6 +236,27 @@ pub const METRICS: &[(&str, Kind, Unit, &str)] = &[
     ("fanfare_ingest_published_total", Kind::Counter, Unit::Count, "Of those, published, by source"),
     ("fanfare_ingest_ignored_total", Kind::Counter, Unit::Count, "Of those, passed over, by source and reason"),
     ("fanfare_ingest_refused_total", Kind::Counter, Unit::Count, "Of those, refused, by source and reason"),
+    (
+        "fanfare_forwards_total",
+        Kind::Counter,
+        Unit::Count,
+        "Requests sent on to the node of their session, by kind and outcome",
+    ),
+    (
+        "fanfare_forward_seconds",
+        Kind::Histogram,
+        Unit::Seconds,
+        "Time until such a request was answered, by kind; a poll waits for events",
+    ),
+    ("fanfare_forwards_received_total", Kind::Counter, Unit::Count, "Requests that came from another node"),
+    ("fanfare_forwarded_websockets", Kind::Gauge, Unit::Count, "WebSockets whose session is on another node"),
+    (
+        "fanfare_node_entries_total",
+        Kind::Counter,
+        Unit::Count,
+        "Times that this node entered the registry; the second and later after its lease had ended",
+    ),
+    ("fanfare_nodes_buried_total", Kind::Counter, Unit::Count, "Dead nodes whose leftovers this node removed"),
     ("fanfare_ingest_leads", Kind::Gauge, Unit::Count, "Partitions whose foreign ways in this node leads"),
 ];
 

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use contract::{Fixture, Nodes};
 use fanfare::backplane::Options;
-use fanfare::memory::MemoryBackplane;
+use fanfare::ids::NodeId;
+use fanfare::memory::{LoneNode, MemoryBackplane};
 
 struct Memory;
 
@@ -22,3 +23,10 @@ impl Fixture for Memory {
 }
 
 contract::suite!(Memory);
+contract::registry::registry!(std::future::ready(crate::lone()));
+
+fn lone() -> contract::registry::Seat {
+    let node = NodeId::from_random([7; 9]);
+    let clock = AtomicU64::new(1_700_000_000_000);
+    contract::registry::Seat::new(LoneNode::new(node, move || clock.fetch_add(1, Ordering::Relaxed)), node, ())
+}

@@ -15,6 +15,8 @@ mod ingesting;
 mod log;
 #[path = "redis/node.rs"]
 mod node;
+#[path = "redis/nodes.rs"]
+mod nodes;
 #[path = "redis/publishing.rs"]
 mod publishing;
 #[path = "redis/rights.rs"]

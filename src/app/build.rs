@@ -126,14 +126,15 @@ pub fn backplane_options(settings: &Settings) -> backplane::Options {
 }
 
 /// `None` without a URL: then there is no Redis to speak to.
-pub fn redis_options(settings: &config::Redis, node: NodeId) -> Option<redis::Options> {
+pub fn redis_options(settings: &Settings, node: NodeId) -> Option<redis::Options> {
+    let Settings { redis: settings, tenant, .. } = settings;
     let url = settings.url.as_ref()?;
     Some(redis::Options {
         username: settings.username.clone(),
         password: settings.password.as_ref().map(|password| password.expose().to_owned()),
         ca_file: settings.ca_file.clone(),
         key_prefix: settings.key_prefix.clone(),
-        ..redis::Options::new(url.expose(), node)
+        ..redis::Options::new(url.expose(), node, tenant.clone())
     })
 }
 

@@ -35,7 +35,7 @@ async fn examine(args: Doctor) -> Vec<Finding> {
     let mut findings = configuration(&settings);
     findings.extend(machine::ports(&settings).await);
     findings.push(machine::open_files(&settings));
-    match redis_options(&settings.redis, NodeId::from_random(random())) {
+    match redis_options(&settings, NodeId::from_random(random())) {
         Some(options) => findings.extend(redis::examine(&options).await),
         None => findings.push(ok("no Redis: the embedded backplane, one node alone")),
     }

@@ -1,19 +1,20 @@
 //! Which backplane, and what only Redis has beside it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::build;
-use crate::backplane::{Backplane, Ingest};
+use crate::backplane::{Address, Backplane, Ingest, Nodes};
 use crate::clock::wall_ms;
 use crate::config::Settings;
 use crate::flows::Services;
 use crate::flows::deliver::Lanes;
 use crate::ids::{Namespace, NodeId};
 use crate::ingest::Leader;
-use crate::memory::MemoryBackplane;
+use crate::memory::{LoneNode, MemoryBackplane};
 use crate::meters::Meters;
 use crate::redis::{self, RedisBackplane};
 use crate::tasks::Tasks;
@@ -21,6 +22,7 @@ use crate::tasks::Tasks;
 /// What stands between the nodes.
 pub(super) struct Middle {
     pub backplane: Arc<dyn Backplane>,
+    pub nodes: Arc<dyn Nodes>,
     /// Only Redis has the foreign ways in, and counts of its own.
     redis: Option<Arc<RedisBackplane>>,
 }
@@ -33,21 +35,44 @@ pub(super) struct Counts {
 }
 
 impl Middle {
-    pub async fn open(settings: &Settings, node: &NodeId, tasks: &Tasks) -> anyhow::Result<Self> {
+    pub async fn open(settings: &Settings, node: NodeId, tasks: &Tasks) -> anyhow::Result<Self> {
         let options = build::backplane_options(settings);
-        let Some(redis) = build::redis_options(&settings.redis, node.clone()) else {
+        let Some(redis) = build::redis_options(settings, node) else {
             tracing::info!(
                 event = "realtime.backplane",
                 kind = "memory",
                 "embedded backplane: one node, nothing survives a restart; give --redis URL for more"
             );
-            return Ok(Self { backplane: Arc::new(MemoryBackplane::new(options, wall_ms)), redis: None });
+            let backplane = Arc::new(MemoryBackplane::new(options, wall_ms));
+            return Ok(Self { backplane, nodes: Arc::new(LoneNode::new(node, wall_ms)), redis: None });
         };
         let (tracker, stop) = tasks.parts();
         let connected = redis::connect(redis, options, &tracker, &stop).await;
         let connected = Arc::new(connected.context("the backplane could not be opened; `fanfare doctor` says more")?);
         tracing::info!(event = "realtime.backplane", kind = "redis", "connected");
-        Ok(Self { backplane: connected.clone(), redis: Some(connected) })
+        Ok(Self { backplane: connected.clone(), nodes: connected.clone(), redis: Some(connected) })
+    }
+
+    /// Where the others reach this node, whose clients come in at `listener`.
+    pub async fn advertised(&self, settings: &Settings, listener: SocketAddr) -> Address {
+        if let Some(address) = settings.cluster.advertise.as_deref().and_then(|address| address.parse().ok()) {
+            return address;
+        }
+        let towards_redis = match &self.redis {
+            Some(redis) => redis.local_address().await.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            None => Ipv4Addr::LOCALHOST.into(),
+        };
+        if listener.ip().is_unspecified() {
+            return SocketAddr::new(towards_redis, listener.port()).into();
+        }
+        if listener.ip().is_loopback() && !towards_redis.is_loopback() {
+            tracing::warn!(
+                event = "realtime.node_hidden",
+                address = %listener,
+                "Redis is on another machine, and nodes there cannot reach this one: set listen, or cluster.advertise"
+            );
+        }
+        listener.into()
     }
 
     /// Takes part in the election for the foreign ways in, for every namespace that is written out.

@@ -114,7 +114,7 @@ fn judge(gateway: &str, answer: &Answer) -> Result<String, Failure> {
 async fn through_redis(args: &Publish, url: &str, namespace: Namespace) -> Result<String, Failure> {
     let flags = Flags { redis: Some(url.to_owned()), ..Flags::default() };
     let settings = read_process(flags).map_err(|faults| Failure::faults(&faults))?;
-    let Some(options) = redis_options(&settings.redis, NodeId::from_random(random())) else {
+    let Some(options) = redis_options(&settings, NodeId::from_random(random())) else {
         return Err(Failure::usage("there is no Redis URL", "give one with --redis"));
     };
     let partition = Partition::new(settings.tenant.clone(), namespace);

@@ -16,6 +16,7 @@ use crate::auth::Authenticator;
 use crate::backplane::LaneOptions;
 use crate::clock::Clock;
 use crate::config::{self, Flags, LogFormat, Settings};
+use crate::flows::cluster::Cluster;
 use crate::flows::deliver::{Lanes, Outlet};
 use crate::flows::policy::Namespaces;
 use crate::flows::{Application, Services, random};
@@ -115,11 +116,14 @@ async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::
     }
     let (tasks, foreign, clock) = (Tasks::default(), Tasks::default(), Clock::start());
     let node = NodeId::from_random(random());
-    let middle = Middle::open(settings, &node, &tasks).await?;
+    let middle = Middle::open(settings, node, &tasks).await?;
+    let address = middle.advertised(settings, listening.address()).await;
+    let secret = settings.cluster.secret.as_ref();
+    let cluster = Cluster::new(node, address, Arc::clone(&middle.nodes), clock, secret);
     let outlet = Arc::new(WorkerOutlet::default());
     let lanes = lanes(settings, &middle, &outlet, clock, &tasks);
     let services = Arc::new(Services {
-        node,
+        cluster: Arc::clone(&cluster),
         tenant: settings.tenant.clone(),
         clock,
         tasks: tasks.clone(),
@@ -145,11 +149,17 @@ async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::
     tasks.spawn("admin", serve_operators(operators, admin::router(admin), tasks.clone()));
     tasks.spawn("upkeep", run_upkeep(upkeep, tasks.clone()));
     tasks.spawn("keys", fetch_keys(Arc::clone(&services)));
+    cluster.enter().await.context("the registry of nodes could not be entered")?;
+    tasks.spawn("nodes", Arc::clone(&cluster).keep(tasks.clone()));
     let router = api::router(parts.api, Arc::clone(&services));
     let started = transport::start(listening, &services, &outlet, &router);
     readiness.ready();
     announce(settings, &started);
-    stop::until_told(settings, Running { readiness: &readiness, started, foreign: &foreign, tasks: &tasks }).await
+    stop::until_told(
+        settings,
+        Running { readiness: &readiness, started, cluster: &cluster, foreign: &foreign, tasks: &tasks },
+    )
+    .await
 }
 
 fn lanes(settings: &Settings, middle: &Middle, outlet: &Arc<WorkerOutlet>, clock: Clock, tasks: &Tasks) -> Lanes {

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::Readiness;
 use crate::config::Settings;
+use crate::flows::cluster::Cluster;
 use crate::tasks::Tasks;
 use crate::transport::Started;
 
@@ -14,6 +15,7 @@ use crate::transport::Started;
 pub(super) struct Running<'a> {
     pub readiness: &'a Readiness,
     pub started: Started,
+    pub cluster: &'a Cluster,
     /// The leader of the foreign ways in; it hands its seats over while the backplane is still there.
     pub foreign: &'a Tasks,
     pub tasks: &'a Tasks,
@@ -31,7 +33,7 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
     }
     let grace = Duration::from_millis(settings.drain.grace_ms);
     let window = Duration::from_millis(settings.drain.window_ms);
-    let Running { readiness, started, foreign, tasks } = running;
+    let Running { readiness, started, cluster, foreign, tasks } = running;
     readiness.drain();
     tracing::info!(event = "realtime.drain", ?grace, ?window, "draining; a second signal stops at once");
     let drained = async {
@@ -47,6 +49,8 @@ pub(super) async fn until_told(settings: &Settings, running: Running<'_>) -> any
     }
     foreign.stop();
     let _ = tokio::time::timeout(STOP_SLACK, foreign.ended()).await;
+    // Until here the others could still send what belongs to this node's sessions.
+    let _ = tokio::time::timeout(STOP_SLACK, cluster.leave()).await;
     tasks.stop();
     let _ = tokio::time::timeout(STOP_SLACK, tasks.ended()).await;
     started.join();

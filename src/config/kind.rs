@@ -172,7 +172,7 @@ impl Kind {
             Self::Text { max } => (1..=*max).contains(&text.len()),
             Self::Name => shape::is_name(text),
             Self::Address => text.parse::<SocketAddr>().is_ok(),
-            Self::HostPort => shape::is_host_port(text),
+            Self::HostPort => text.parse::<crate::backplane::Address>().is_ok(),
             Self::UrlPath => shape::is_url_path(text),
             Self::Origin => text == "*" || shape::is_origin(text),
             Self::Url(schemes) | Self::RedisUrl(schemes) => shape::is_url(text, schemes),

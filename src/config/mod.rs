@@ -37,7 +37,7 @@ pub use fault::{Fault, Origin};
 pub use process::{EXIT_CODE, publish_key, read_process};
 pub use secret::RedisUrl;
 pub use settings::{
-    Auth, Cors, Drain, Engine, History, Ingest, Issuer, IssuerKey, Limits, Listener, Log, LogFormat, LogLevel,
+    Auth, Cluster, Cors, Drain, Engine, History, Ingest, Issuer, IssuerKey, Limits, Listener, Log, LogFormat, LogLevel,
     NamespaceName, NamespaceSettings, Namespaces, Parser, Publish, PublishKey, Redis, Refuse, Settings, Sharded,
     Transport,
 };

@@ -13,19 +13,6 @@ pub(crate) fn is_claim(text: &str) -> bool {
         && text.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '{' && c != '}')
 }
 
-pub(crate) fn is_host_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host_fits = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            (1..=253).contains(&host.len())
-                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-        }
-    };
-    host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
 pub(crate) fn is_url_path(text: &str) -> bool {
     (2..=255).contains(&text.len())
         && text.starts_with('/')
@@ -92,17 +79,6 @@ mod tests {
             !is_origin("https://app.example.com/")
                 && !is_origin("app.example.com")
                 && !is_origin("https://App.example.com")
-        );
-    }
-
-    #[test]
-    fn advertised_addresses_have_host_and_port() {
-        assert!(is_host_port("node-1:3001") && is_host_port("[::1]:3001"));
-        assert!(
-            !is_host_port("node-1")
-                && !is_host_port(":3001")
-                && !is_host_port("node 1:3001")
-                && !is_host_port("node:0")
         );
     }
 

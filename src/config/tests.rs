@@ -88,21 +88,21 @@ fn a_file_without_namespaces_closes_the_gateway() {
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
-    let text = format!("{OPEN}listen: 127.0.0.1:1\nadmin: 127.0.0.1:2\nadvertise: \"node:3\"\n");
+    let text = format!("{OPEN}listen: 127.0.0.1:1\nadmin: 127.0.0.1:2\ncluster: {{advertise: \"node:3\"}}\n");
     let environment = [
         ("FANFARE_LISTEN", "127.0.0.1:11"),
         ("FANFARE_ADMIN", "127.0.0.1:12"),
         ("REDIS_URL", "redis://cache:6379"),
         ("FANFARE_ENGINE_PING_INTERVAL_MS", "300"),
         ("FANFARE_CORS_ORIGINS", "https://a.example, https://b.example"),
-        ("FANFARE_ADVERTISE", ""),
+        ("FANFARE_CLUSTER_ADVERTISE", ""),
         ("PATH", "/bin"),
     ];
     let flags = Flags { listen: Some("127.0.0.1:21".into()), ..Flags::default() };
     let settings = load_with(Some(&text), &environment, flags).unwrap();
     assert_eq!(settings.listen.port(), 21);
     assert_eq!(settings.admin.port(), 12);
-    assert_eq!(settings.advertise.as_deref(), Some("node:3"));
+    assert_eq!(settings.cluster.advertise.as_deref(), Some("node:3"));
     assert_eq!(settings.redis.url.as_ref().unwrap().to_string(), "redis://cache:6379");
     assert_eq!(settings.engine.ping_interval_ms, 300);
     assert_eq!(settings.cors.origins.len(), 2);

@@ -12,7 +12,7 @@ use crate::auth::{Claims, Identity, Refusal, token_from};
 use crate::closing::Closing;
 use crate::event::{Partition, Position, Topic};
 use crate::hub::{ClientKey, Frames};
-use crate::ids::{Namespace, Room, SessionId, SocketId};
+use crate::ids::{Namespace, PrivateId, Room, SocketId};
 use crate::protocol::socket::PacketType;
 
 /// The walk of a CONNECT: policy, token, rooms, interest, place in the hub, reply, greeting.
@@ -112,7 +112,7 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
         asked: Asked::default(),
     }));
 
-    let pid = policy.recovery.then(|| SessionId::new(worker.index, worker.random()));
+    let pid = policy.recovery.then(|| PrivateId::from_random(worker.random()));
     let reply = match &pid {
         Some(pid) => format!(r#"{{"sid":"{id}","pid":"{pid}"}}"#),
         None => format!(r#"{{"sid":"{id}"}}"#),

@@ -5,6 +5,7 @@
 //! Invariant: a socket is in a room only while the node watches the room's topic, and an ack for a join is sent after that.
 
 mod asked;
+pub mod cluster;
 pub mod command;
 pub mod connect;
 pub mod deliver;

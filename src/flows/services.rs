@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::Cluster;
 use super::deliver::{Lanes, Outlet};
 use super::policy::Namespaces;
 use crate::auth::Authenticator;
@@ -9,13 +10,13 @@ use crate::backplane::Backplane;
 use crate::clock::Clock;
 use crate::contract::VerbLimits;
 use crate::event::Partition;
-use crate::ids::{Namespace, NodeId, Tenant};
+use crate::ids::{Namespace, Tenant};
 use crate::meters::Meters;
 use crate::tasks::Tasks;
 
 /// The node's services. Built once in `app/`; everything in it is shared because it is stateless or guards itself.
 pub struct Services {
-    pub node: NodeId,
+    pub cluster: Arc<Cluster>,
     pub tenant: Tenant,
     pub clock: Clock,
     pub tasks: Tasks,

@@ -135,11 +135,11 @@ impl Worker {
     pub fn open(&self, door: &Arc<Door>, handshake: Handshake, encoding: Encoding) -> (ClientKey, SessionId) {
         let now_ms = self.services.clock.now_ms();
         let key = self.hub.borrow_mut().open(encoding, door.outbox_bytes_max);
-        let id = SessionId::new(self.index, self.random());
+        let id = self.services.cluster.session_id(self.index, self.random());
         let session = Session::open(&door.timing, now_ms);
         self.wheel.borrow_mut().insert(key, session.deadline_ms());
         let client = Client {
-            id: id.clone(),
+            id,
             session,
             door: Arc::clone(door),
             handshake,

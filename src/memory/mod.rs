@@ -7,6 +7,8 @@
 mod answers;
 mod backplane;
 mod log;
+mod nodes;
 mod store;
 
 pub use backplane::MemoryBackplane;
+pub use nodes::LoneNode;

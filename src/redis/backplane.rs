@@ -16,6 +16,7 @@ use super::counters::Counters;
 use super::ingest::Ingestion;
 use super::keys::Keys;
 use super::library::Library;
+use super::nodes::Registry;
 use super::options::{ConnectError, Options};
 use super::publish::{Publisher, announce_verb};
 use super::pump::{Channels, Pump};
@@ -23,15 +24,17 @@ use super::read::Reader;
 use super::subscriptions::{Channel, Interrupts, Kind, Subscriptions};
 use super::supervisor::Supervisor;
 use crate::backplane::{
-    self, Arrival, Backplane, Entry, Fence, Foreign, Heads, InboxEntry, Ingest, PublishError, PublishRequest, Receipt,
-    Unavailable,
+    self, Address, Arrival, Backplane, Dead, Entry, Fence, Foreign, Heads, InboxEntry, Incarnation, Ingest, Member,
+    Nodes, PublishError, PublishRequest, Receipt, Tenure, Unavailable,
 };
 use crate::event::{Id, Partition, Topic};
+use crate::ids::NodeId;
 
 pub struct RedisBackplane {
     publisher: Publisher,
     reader: Reader,
     ingestion: Ingestion,
+    registry: Registry,
     subscriptions: Subscriptions,
     channels: Arc<Channels>,
     canaries: Arc<Canaries>,
@@ -99,6 +102,7 @@ async fn assemble(
     let reader =
         Reader { client: commands.clone(), keys: keys.clone(), deadline, canaries: canaries.clone(), under_way };
     let ingestion = Ingestion::new(&options, &connector, &library, &keys, deadline, &counters, tracker, &stop);
+    let registry = Registry::new(&options, &connector, commands.clone(), library.clone(), keys.clone(), deadline);
     let publisher = Publisher {
         settings: Publisher::settings(announce_verb, &limits, &nonce),
         client: commands,
@@ -119,6 +123,7 @@ async fn assemble(
         publisher,
         reader,
         ingestion,
+        registry,
         subscriptions,
         channels,
         canaries,
@@ -159,6 +164,11 @@ fn watch_over(
 impl RedisBackplane {
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
+    }
+
+    /// The address that packets to Redis leave this machine from.
+    pub async fn local_address(&self) -> Option<std::net::IpAddr> {
+        self.registry.local_address().await
     }
 
     fn channel(&self, partition: &Partition, topic: &Topic) -> Channel {
@@ -288,6 +298,36 @@ impl Ingest for RedisBackplane {
         inbox_id: &'a str,
     ) -> BoxFuture<'a, Result<(), Unavailable>> {
         Box::pin(self.ingestion.discard(partition, inbox_id))
+    }
+}
+
+impl Nodes for RedisBackplane {
+    fn enter<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<Tenure, Unavailable>> {
+        Box::pin(self.registry.enter(address))
+    }
+
+    fn renew(&self, incarnation: Incarnation) -> BoxFuture<'_, Result<Option<Tenure>, Unavailable>> {
+        Box::pin(self.registry.renew(incarnation))
+    }
+
+    fn leave(&self, incarnation: Incarnation) -> BoxFuture<'_, ()> {
+        Box::pin(self.registry.leave(incarnation))
+    }
+
+    fn find(&self, node: NodeId) -> BoxFuture<'_, Result<Option<Member>, Unavailable>> {
+        Box::pin(self.registry.find(node))
+    }
+
+    fn dead(&self) -> BoxFuture<'_, Result<Vec<Dead>, Unavailable>> {
+        Box::pin(self.registry.dead())
+    }
+
+    fn bury<'a>(&'a self, dead: &'a Dead) -> BoxFuture<'a, Result<bool, Unavailable>> {
+        Box::pin(self.registry.bury(dead))
+    }
+
+    fn share<'a>(&'a self, proposed: &'a str) -> BoxFuture<'a, Result<String, Unavailable>> {
+        Box::pin(self.registry.share(proposed))
     }
 }
 

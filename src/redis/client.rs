@@ -52,6 +52,11 @@ impl Connector {
         self.config.server.is_clustered()
     }
 
+    /// Host and port of the first server that the URL names; of a Sentinel, with Sentinels.
+    pub(super) fn first_server(&self) -> Option<(String, u16)> {
+        self.config.server.hosts().first().map(|server| (server.host.to_string(), server.port))
+    }
+
     /// Connects once; afterwards the connection is made again for ever, until everything stops.
     pub(super) async fn open(&self, messages_max: usize) -> Result<Client, ConnectError> {
         self.open_until(messages_max, self.stop.clone()).await

@@ -2,14 +2,15 @@
 //!
 //! `<prefix>{<tenant><namespace>}:head | written | fence | lease | inbox | once:<digest> | canary:<node>` and, per topic,
 //! `:stream:<topic>`, `:topic:<topic>`, `:channel:<topic>`, where a topic is `all` or `r` and the room in base64url: no
-//! room's name can imitate another key.
+//! room's name can imitate another key. The registry of nodes is `<prefix>{<tenant>}:nodes:members | last | sweeper | secret |
+//! lease:<node>`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest as _, Sha1};
 
 use crate::event::{Partition, Topic};
-use crate::ids::{NodeId, Room};
+use crate::ids::{NodeId, Room, Tenant};
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -67,6 +68,11 @@ impl Keys {
             Some(partition) => self.of(partition, &format!("canary:{node}")),
             None => format!("{}{{canary}}:{node}", self.prefix),
         }
+    }
+
+    /// A key of the registry of nodes. No partition shares its tag: theirs have a slash.
+    pub(super) fn nodes(&self, tenant: &Tenant, name: &str) -> String {
+        format!("{}{{{tenant}}}:nodes:{name}", self.prefix)
     }
 
     fn of(&self, partition: &Partition, name: &str) -> String {

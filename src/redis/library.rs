@@ -1,6 +1,6 @@
-//! Calls the functions of `publish.lua`, and puts them back when Redis has lost them.
+//! Calls the functions of `publish.lua` and `nodes.lua`, and puts them back when Redis has lost them.
 //!
-//! Where FUNCTION is missing or forbidden, the same body runs as a script; which of the two is found out once, and again
+//! Where FUNCTION is missing or forbidden, the same bodies run as scripts; which of the two is found out once, and again
 //! whenever a reload is refused.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use sha1::{Digest as _, Sha1};
 use super::counters::Counters;
 use super::options::ConnectError;
 
-/// Changes with every change of `publish.lua`, so that nodes of two versions can share a Redis.
+/// Changes with every change of a body, so that nodes of two versions can share a Redis.
 pub(super) const LIBRARY: &str = "fanfare_1";
 
 /// In the order of [`Function::ALL`].
@@ -28,6 +28,10 @@ pub(super) enum Function {
     Lead,
     Resign,
     Probe,
+    NodeEnter,
+    NodeRenew,
+    NodeLeave,
+    NodeDead,
 }
 
 /// One call: the first key decides the slot.
@@ -42,7 +46,7 @@ pub(super) struct Library {
     client: Client,
     as_scripts: AtomicBool,
     /// Text and SHA-1 of each function as a script, in the order of [`Function::ALL`].
-    scripts: [(String, String); 4],
+    scripts: [(String, String); Function::ALL.len()],
     counters: Arc<Counters>,
 }
 
@@ -177,7 +181,16 @@ impl Library {
 }
 
 impl Function {
-    const ALL: [Self; 4] = [Self::Publish, Self::Lead, Self::Resign, Self::Probe];
+    const ALL: [Self; 8] = [
+        Self::Publish,
+        Self::Lead,
+        Self::Resign,
+        Self::Probe,
+        Self::NodeEnter,
+        Self::NodeRenew,
+        Self::NodeLeave,
+        Self::NodeDead,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -185,6 +198,17 @@ impl Function {
             Self::Lead => "lead",
             Self::Resign => "resign",
             Self::Probe => "probe",
+            Self::NodeEnter => "node_enter",
+            Self::NodeRenew => "node_renew",
+            Self::NodeLeave => "node_leave",
+            Self::NodeDead => "node_dead",
+        }
+    }
+
+    fn body(self) -> &'static str {
+        match self {
+            Self::Publish | Self::Lead | Self::Resign | Self::Probe => PUBLISH,
+            Self::NodeEnter | Self::NodeRenew | Self::NodeLeave | Self::NodeDead => NODES,
         }
     }
 
@@ -193,7 +217,7 @@ impl Function {
     }
 
     fn script(self) -> String {
-        format!("{BODY}\nreturn {}(KEYS, ARGV)\n", self.word())
+        format!("{}\nreturn {}(KEYS, ARGV)\n", self.body(), self.word())
     }
 }
 
@@ -213,11 +237,12 @@ pub(super) fn options(deadline: Duration) -> CallOptions {
     CallOptions { timeout: Some(deadline), fail_fast: true, ..CallOptions::default() }
 }
 
-const BODY: &str = include_str!("publish.lua");
+const PUBLISH: &str = include_str!("publish.lua");
+const NODES: &str = include_str!("nodes.lua");
 
 fn library_text() -> String {
     use std::fmt::Write as _;
-    let mut text = format!("#!lua name={LIBRARY}\n{BODY}\n");
+    let mut text = format!("#!lua name={LIBRARY}\n{PUBLISH}\n{NODES}\n");
     for function in Function::ALL {
         let _ = writeln!(text, "redis.register_function('{}', {})", function.name(), function.word());
     }
@@ -242,13 +267,13 @@ fn is_called(error: &Error) -> bool {
 mod tests {
     use super::*;
 
-    /// Two nodes that share a Redis replace each other's library, so one name must mean one body. Before the first release
-    /// the digest may follow the body; after it, the name changes too.
+    /// Two nodes that share a Redis replace each other's library, so one name must mean the same bodies. Before the first release
+    /// the digest may follow the bodies; after it, the name changes too.
     #[test]
-    fn the_library_is_named_after_its_body() {
+    fn the_library_is_named_after_its_bodies() {
         assert_eq!(
-            (LIBRARY, format!("{:x}", Sha1::digest(BODY)).as_str()),
-            ("fanfare_1", "8c6da09a2c73881d9e9fb17947f039fbd6b748f0")
+            (LIBRARY, format!("{:x}", Sha1::digest([PUBLISH, NODES].concat())).as_str()),
+            ("fanfare_1", "dec6a2b73e5b5c879cfe52ab9e8a8389c50fa1bc")
         );
     }
 

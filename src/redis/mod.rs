@@ -1,7 +1,7 @@
 //! The backplane on Redis 7 and later, or Valkey: the only room that knows fred.
 //!
-//! Kept here: connections, the publish function (`publish.lua`), the subscriptions and their supervisor, reads, the foreign
-//! ways in, the checks of `fanfare doctor`. Not here: when a lane may deliver (`backplane/`), what a publication means
+//! Kept here: connections, the publish function (`publish.lua`), the registry of nodes (`nodes.lua`), the subscriptions and
+//! their supervisor, reads, the foreign ways in, the checks of `fanfare doctor`. Not here: when a lane may deliver (`backplane/`), what a publication means
 //! (`event/`). Invariant: fred's own resubscription and retries are never relied on; a publish is sent once or not at all,
 //! and a subscription counts only after a round trip behind it on the same connection.
 
@@ -15,6 +15,7 @@ mod inbox;
 mod ingest;
 mod keys;
 mod library;
+mod nodes;
 mod options;
 mod outside;
 mod publish;

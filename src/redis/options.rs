@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::ids::NodeId;
+use crate::ids::{NodeId, Tenant};
 
 #[derive(Clone)]
 pub struct Options {
@@ -19,6 +19,8 @@ pub struct Options {
     /// Starts every key and channel; no braces, at most 64 bytes.
     pub key_prefix: String,
     pub node: NodeId,
+    /// Whose nodes know each other.
+    pub tenant: Tenant,
     /// Arrivals that may wait for the lanes; beyond it they are dropped and [`crate::backplane::Arrival::Interrupted`] follows.
     pub arrivals_max: usize,
     /// Messages of foreign publishers that may wait; beyond it they are dropped and counted.
@@ -26,7 +28,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn new(url: &str, node: NodeId) -> Self {
+    pub fn new(url: &str, node: NodeId, tenant: Tenant) -> Self {
         Self {
             url: url.to_owned(),
             username: None,
@@ -34,6 +36,7 @@ impl Options {
             ca_file: None,
             key_prefix: "fanfare:".to_owned(),
             node,
+            tenant,
             arrivals_max: 32_768,
             foreign_max: 8_192,
         }

@@ -4,7 +4,8 @@ use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 
 use super::options::Listener;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, UNKNOWN};
+use crate::ids::SessionId;
 use crate::protocol::engine::HandshakeError;
 
 /// The parameters of the protocol; all others belong to the application.
@@ -16,6 +17,10 @@ pub(super) struct Query {
 }
 
 impl Query {
+    pub fn session(&self) -> Option<SessionId> {
+        SessionId::parse(self.sid.as_deref()?)
+    }
+
     pub fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -32,26 +37,36 @@ impl Query {
 }
 
 /// What an admitted request asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Admitted<'q> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admitted {
     OpenPolling,
     OpenWebSocket,
-    Poll(&'q str),
-    Post(&'q str),
+    Poll(SessionId),
+    Post(SessionId),
     /// A WebSocket for a session that polls.
-    Upgrade(&'q str),
+    Upgrade(SessionId),
     /// Refused in this way if the session exists; otherwise that is what is wrong.
-    Wrong(&'q str, Refusal),
+    Wrong(SessionId, Refusal),
+}
+
+impl Admitted {
+    /// The session that the request belongs to; none if it opens one.
+    pub fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::OpenPolling | Self::OpenWebSocket => None,
+            Self::Poll(sid) | Self::Post(sid) | Self::Upgrade(sid) | Self::Wrong(sid, _) => Some(sid),
+        }
+    }
 }
 
 /// Whether the session exists and fits is checked by the worker that owns it.
-pub(super) fn admit<'q>(
+pub(super) fn admit(
     listener: &Listener,
     method: &Method,
     headers: &HeaderMap,
-    query: &'q Query,
+    query: &Query,
     upgrades: bool,
-) -> Result<Admitted<'q>, Refusal> {
+) -> Result<Admitted, Refusal> {
     let protocol = Refusal::Protocol;
     let websocket = match query.transport.as_deref() {
         Some("polling") if listener.polling => false,
@@ -75,6 +90,7 @@ pub(super) fn admit<'q>(
         }
         return Ok(if websocket { Admitted::OpenWebSocket } else { Admitted::OpenPolling });
     };
+    let sid = SessionId::parse(sid).ok_or(UNKNOWN)?;
     let bad_request = Admitted::Wrong(sid, protocol(HandshakeError::BadRequest));
     Ok(match (websocket, upgrades) {
         _ if !revision => bad_request,

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+use super::forward::Forwarder;
 use super::mailbox::Mailboxes;
 use super::options::Options;
 use super::websocket::linger;
@@ -32,6 +33,8 @@ pub(super) struct Local {
     pub sessions: RefCell<HashMap<SessionId, ClientKey>>,
     /// What clients without a pending poll still have to be told, by session, until when (milliseconds).
     pub farewells: RefCell<HashMap<SessionId, (Bytes, u64)>>,
+    /// The way to the sessions of other nodes.
+    pub forwarder: Forwarder,
     /// Every read goes through this one buffer; an idle connection holds none.
     pub read_buffer: RefCell<Vec<u8>>,
     /// Where small frames that go out together are gathered.
@@ -106,6 +109,7 @@ const FAREWELL_BYTES_MAX: usize = 16 * 1024;
 impl Local {
     pub fn new(worker: Rc<Worker>, options: Arc<Options>, mailboxes: Mailboxes) -> Self {
         let room = worker.clients.borrow().capacity();
+        let forwarder = Forwarder::new(&worker.services.tasks, options.header_timeout_ms);
         Self {
             worker,
             options,
@@ -113,6 +117,7 @@ impl Local {
             links: RefCell::new(SecondaryMap::with_capacity(room)),
             sessions: RefCell::default(),
             farewells: RefCell::default(),
+            forwarder,
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
             write_buffer: RefCell::default(),
             draining: Cell::new(false),
@@ -248,7 +253,7 @@ impl Local {
                 whole,
             )
         };
-        let id = self.worker.clients.borrow().get(key).map(|client| client.id.clone());
+        let id = self.worker.clients.borrow().get(key).map(|client| client.id);
         match link {
             Link::WebSocket(wire) => {
                 self.worker.services.meters.clients_websocket.decrement(1);
@@ -268,7 +273,7 @@ impl Local {
                     Some(poll) => {
                         let _ = poll.send(last_payload(rest, reason));
                     }
-                    None => self.keep_farewell(id.as_ref(), rest, reason),
+                    None => self.keep_farewell(id, rest, reason),
                 }
             }
         }
@@ -279,7 +284,7 @@ impl Local {
     }
 
     /// Begins with a noop where nothing was queued, as in the reference.
-    fn keep_farewell(&self, id: Option<&SessionId>, rest: Option<Bytes>, reason: Closing) {
+    fn keep_farewell(&self, id: Option<SessionId>, rest: Option<Bytes>, reason: Closing) {
         let noop = || Bytes::from_static(engine::NOOP.as_bytes());
         let (payload, kept_ms) = if reason == Closing::TransportClose {
             // A poll sent before the client's close may arrive after it, on another connection.
@@ -291,7 +296,7 @@ impl Local {
         let fits = farewells.len() < FAREWELLS_MAX && payload.len() <= FAREWELL_BYTES_MAX;
         if let Some(id) = id.filter(|_| fits && (has_farewell(reason) || reason == Closing::TransportClose)) {
             let until_ms = self.worker.services.clock.now_ms() + kept_ms;
-            farewells.insert(id.clone(), (payload, until_ms));
+            farewells.insert(id, (payload, until_ms));
         }
     }
 
@@ -310,7 +315,7 @@ impl Local {
     }
 
     /// The client of a session on this worker.
-    pub fn find(&self, sid: &str) -> Option<ClientKey> {
+    pub fn find(&self, sid: &SessionId) -> Option<ClientKey> {
         self.sessions.borrow().get(sid).copied()
     }
 }

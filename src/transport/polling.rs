@@ -14,17 +14,16 @@ use tokio::sync::oneshot;
 
 use super::compress::gzip;
 use super::links::{Link, Local, Polling, has_farewell};
-use super::refusal::Refusal;
+use super::owner::{Abandoned, Owner};
+use super::refusal::{BAD_REQUEST, Refusal, UNKNOWN};
 use super::request::{Entrance, Reply, ok};
+use super::upgrade::release_poll;
 use crate::closing::Closing;
 use crate::flows::{Door, Handshake, inbound};
 use crate::hub::{ClientKey, Encoding};
 use crate::ids::SessionId;
-use crate::protocol::engine::{self, HandshakeError};
+use crate::protocol::engine;
 use crate::session::Speaks;
-
-const UNKNOWN: Refusal = Refusal::Protocol(HandshakeError::SessionUnknown);
-const BAD_REQUEST: Refusal = Refusal::Protocol(HandshakeError::BadRequest);
 
 /// A new session. The answer holds the open packet and nothing else: some clients read it as one packet.
 pub(super) fn open(entrance: &Entrance, handshake: Handshake) -> Result<Reply, Refusal> {
@@ -42,7 +41,7 @@ pub(super) fn open(entrance: &Entrance, handshake: Handshake) -> Result<Reply, R
 pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool) -> String {
     let door = &entrance.listener.door;
     engine::open_packet(&engine::Handshake {
-        sid: id.as_str(),
+        sid: &id.to_string(),
         upgrades: if upgradable { &["websocket"] } else { &[] },
         ping_interval_ms: door.timing.ping_interval_ms,
         ping_timeout_ms: door.timing.ping_timeout_ms,
@@ -51,25 +50,28 @@ pub(super) fn open_packet(entrance: &Entrance, id: &SessionId, upgradable: bool)
 }
 
 /// A request that asks for something no session gives: `refusal` if there is such a session.
-pub(super) async fn wrong(entrance: &Entrance, sid: &str, refusal: Refusal) -> Refusal {
-    let sid = sid.to_owned();
-    let Ok(owner) = Owner::of(&entrance.local, &sid) else { return UNKNOWN };
+pub(super) async fn wrong(entrance: &Entrance, sid: SessionId, refusal: Refusal) -> Refusal {
+    let Ok(owner) = Owner::of(&entrance.local, sid) else { return UNKNOWN };
     match owner.ask(move |local| local.find(&sid).is_some()).await {
         Ok(true) => refusal,
         Ok(false) | Err(_) => UNKNOWN,
     }
 }
 
+/// Answers the poll that waits, if one does: the node through which it came goes away.
+pub(super) async fn release(entrance: &Entrance, sid: Option<SessionId>) -> Result<Reply, Refusal> {
+    let sid = sid.ok_or(UNKNOWN)?;
+    let release = move |local: &Rc<Local>| local.find(&sid).map(|key| release_poll(local, key));
+    Owner::of(&entrance.local, sid)?.ask(release).await?.ok_or(UNKNOWN)?;
+    Ok(ok("text/plain", Bytes::new()))
+}
+
 /// GET: waits for packets.
-pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) -> Result<Reply, Refusal> {
-    let sid = sid.to_owned();
-    let owner = Owner::of(&entrance.local, &sid)?;
-    let waiting = {
-        let sid = sid.clone();
-        owner.ask(move |local| begin_poll(local, &sid)).await??
-    };
+pub(super) async fn poll(entrance: &Entrance, sid: SessionId, gzip_accepted: bool) -> Result<Reply, Refusal> {
+    let owner = Owner::of(&entrance.local, sid)?;
+    let waiting = owner.ask(move |local| begin_poll(local, &sid)).await??;
     // If the client gives the request up, this future is dropped and the session ends.
-    let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
+    let abandoned = Abandoned::new(&owner);
     let payload = waiting.await;
     abandoned.disarm();
     let payload = payload.map_err(|_| UNKNOWN)?;
@@ -84,7 +86,7 @@ pub(super) async fn poll(entrance: &Entrance, sid: &str, gzip_accepted: bool) ->
     }
 }
 
-fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, Refusal> {
+fn begin_poll(local: &Rc<Local>, sid: &SessionId) -> Result<oneshot::Receiver<Bytes>, Refusal> {
     let (sender, receiver) = oneshot::channel();
     let Some(key) = local.find(sid) else {
         let (payload, until_ms) = local.farewells.borrow_mut().remove(sid).ok_or(UNKNOWN)?;
@@ -111,24 +113,17 @@ fn begin_poll(local: &Rc<Local>, sid: &str) -> Result<oneshot::Receiver<Bytes>, 
 }
 
 /// POST: brings packets.
-pub(super) async fn post(entrance: &Entrance, sid: &str, request: Request<Incoming>) -> Result<Reply, Refusal> {
+pub(super) async fn post(entrance: &Entrance, sid: SessionId, request: Request<Incoming>) -> Result<Reply, Refusal> {
     let owner = Owner::of(&entrance.local, sid)?;
     let binary = request
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/octet-stream"));
-    let sid = sid.to_owned();
-    {
-        let sid = sid.clone();
-        owner.ask(move |local| begin_post(local, &sid, binary)).await??;
-    }
-    let abandoned = Abandoned { owner: &owner, sid: &sid, armed: true };
+    owner.ask(move |local| begin_post(local, &sid, binary)).await??;
+    let abandoned = Abandoned::new(&owner);
     let body = read_body(&entrance.listener.door, request).await?;
     let too_large = body.is_none();
-    let taken = {
-        let sid = sid.clone();
-        owner.ask(move |local| finish_post(local, &sid, body)).await?
-    };
+    let taken = owner.ask(move |local| finish_post(local, sid, body)).await?;
     abandoned.disarm();
     if too_large {
         return Err(Refusal::TooLarge);
@@ -151,7 +146,7 @@ async fn read_body(door: &Door, request: Request<Incoming>) -> Result<Option<Byt
     }
 }
 
-fn begin_post(local: &Rc<Local>, sid: &str, binary: bool) -> Result<(), Refusal> {
+fn begin_post(local: &Rc<Local>, sid: &SessionId, binary: bool) -> Result<(), Refusal> {
     let key = local.find(sid).ok_or(UNKNOWN)?;
     let mut links = local.links.borrow_mut();
     let Some(Link::Polling(polling)) = links.get_mut(key) else { return Err(BAD_REQUEST) };
@@ -166,10 +161,10 @@ fn begin_post(local: &Rc<Local>, sid: &str, binary: bool) -> Result<(), Refusal>
 }
 
 /// Takes the packets of a body; `None` was too large. The receiver resolves when the client may send more.
-fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Receiver<()> {
+fn finish_post(local: &Rc<Local>, sid: SessionId, body: Option<Bytes>) -> oneshot::Receiver<()> {
     let (taken, wait) = oneshot::channel();
-    let Some(key) = local.find(sid) else { return wait };
-    let (local, sid) = (Rc::clone(local), sid.to_owned());
+    let Some(key) = local.find(&sid) else { return wait };
+    let local = Rc::clone(local);
     let tasks = local.worker.services.tasks.clone();
     tasks.spawn_local(async move {
         let outcome = match body {
@@ -182,7 +177,7 @@ fn finish_post(local: &Rc<Local>, sid: &str, body: Option<Bytes>) -> oneshot::Re
         if let Err(reason) = outcome {
             // What came before the fault is still worked through, while further requests find no session already.
             if !has_farewell(reason) {
-                local.sessions.borrow_mut().remove(&*sid);
+                local.sessions.borrow_mut().remove(&sid);
             }
             inbound::end(&local.worker, key, reason);
         }
@@ -203,77 +198,6 @@ async fn take_payload(local: &Rc<Local>, key: ClientKey, body: &[u8]) -> Result<
         }
     }
     Ok(())
-}
-
-/// The worker that owns a session.
-pub(super) struct Owner {
-    local: Rc<Local>,
-    worker: u8,
-}
-
-impl Owner {
-    pub fn of(local: &Rc<Local>, sid: &str) -> Result<Self, Refusal> {
-        let worker = SessionId::worker(sid).filter(|worker| usize::from(*worker) < local.mailboxes.len());
-        Ok(Self { local: Rc::clone(local), worker: worker.ok_or(UNKNOWN)? })
-    }
-
-    pub fn is_here(&self) -> bool {
-        self.worker == self.local.worker.index
-    }
-
-    /// Asks the owner, which may be this worker.
-    pub async fn ask<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Rc<Local>) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
-        if self.is_here() {
-            return Ok(work(&self.local));
-        }
-        let (reply, answer) = oneshot::channel();
-        let sent = self.local.mailboxes.run(self.worker, |local| {
-            let _ = reply.send(work(local));
-        });
-        if !sent.await {
-            return Err(UNKNOWN);
-        }
-        answer.await.map_err(|_| UNKNOWN)
-    }
-
-    fn tell(&self, work: impl FnOnce(&Rc<Local>) + Send + 'static) {
-        if self.is_here() { work(&self.local) } else { self.local.mailboxes.try_run(self.worker, work) }
-    }
-}
-
-/// Ends the session if the request it guards is dropped before its time: Engine.IO packets have no ids, so a lost request
-/// cannot be repeated.
-struct Abandoned<'a> {
-    owner: &'a Owner,
-    sid: &'a str,
-    armed: bool,
-}
-
-impl Abandoned<'_> {
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            let sid = self.sid.to_owned();
-            self.owner.tell(move |local| {
-                let Some(key) = local.find(&sid) else { return };
-                // It may have gone on to WebSocket by now, where the request means nothing any more.
-                if matches!(local.links.borrow().get(key), Some(Link::Polling(_))) {
-                    local.worker.close(key, Closing::TransportError);
-                } else {
-                    return;
-                }
-                local.finish(key);
-            });
-        }
-    }
 }
 
 impl Local {

@@ -27,6 +27,10 @@ pub enum Refusal {
     Origin,
 }
 
+/// No such session, or none any more: the stock client opens a new one.
+pub(super) const UNKNOWN: Refusal = Refusal::Protocol(HandshakeError::SessionUnknown);
+pub(super) const BAD_REQUEST: Refusal = Refusal::Protocol(HandshakeError::BadRequest);
+
 impl Refusal {
     /// The label in `fanfare_requests_refused_total`.
     pub fn name(self) -> &'static str {

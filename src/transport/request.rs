@@ -7,7 +7,9 @@ use std::rc::Rc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, UPGRADE};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ORIGIN, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::ServiceExt;
@@ -15,12 +17,14 @@ use tower::ServiceExt;
 use super::admission::{Admitted, Query, admit};
 use super::compress::accepts_gzip;
 use super::doorway::Heir;
+use super::hop::Hop;
 use super::links::Local;
 use super::options::Listener;
-use super::refusal::Refusal;
-use super::{polling, upgrade, websocket};
+use super::refusal::{BAD_REQUEST, Refusal, UNKNOWN};
+use super::{forward, hop, polling, upgrade, websocket};
 use crate::auth::Origin;
 use crate::flows::Handshake;
+use crate::flows::cluster::Owner;
 
 pub(super) type Reply = Response<Body>;
 
@@ -51,6 +55,12 @@ impl Entrance {
 
 /// Serves one request.
 pub(super) async fn serve(entrance: Rc<Entrance>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let cluster = &entrance.local.worker.services.cluster;
+    match hop::read(cluster.seal(), &request, cluster.node(), || cluster.registry_ms()) {
+        Hop::None => {}
+        Hop::From { listener } => return Ok(from_node(&entrance, request, listener).await),
+        Hop::Astray => return Ok(UNKNOWN.reply()),
+    }
     if !request.uri().path().starts_with(&entrance.listener.path) {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(axum::extract::ConnectInfo(entrance.peer));
@@ -66,14 +76,43 @@ pub(super) async fn serve(entrance: Rc<Entrance>, request: Request<Incoming>) ->
     if request.method() == Method::OPTIONS {
         return Ok(preflight(&entrance, origin, headers));
     }
-    let mut reply = engine(&entrance, request, allowed).await;
+    let mut reply = engine(&entrance, request, Source::Client { origin_allowed: allowed }).await;
     for (name, value) in cors {
         insert(reply.headers_mut(), name, value);
+    }
+    if entrance.local.draining.get() && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // What the client asks next should go elsewhere, also where a balancer keeps its connection to us.
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(reply)
 }
 
-async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allowed: bool) -> Reply {
+/// A request that another node passed on. It came in there at the listener of this number, whose rules hold here, too.
+async fn from_node(entrance: &Rc<Entrance>, request: Request<Incoming>, listener: usize) -> Reply {
+    let local = &entrance.local;
+    local.worker.services.meters.arrived_by_hop();
+    let Some(listener) = local.options.listeners.get(listener) else { return UNKNOWN.reply() };
+    if listener.address == entrance.listener.address {
+        return engine(entrance, request, Source::Node).await;
+    }
+    let there = Rc::new(Entrance::new(local, &Rc::new(listener.clone()), &entrance.router, entrance.peer));
+    let reply = engine(&there, request, Source::Node).await;
+    if let Some(heir) = there.heir.take() {
+        entrance.bequeath(move |_, taken| heir(&there, taken));
+    }
+    reply
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Client {
+        origin_allowed: bool,
+    },
+    /// The node that the client asked has seen to the origin.
+    Node,
+}
+
+async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, source: Source) -> Reply {
     let query = Query::parse(request.uri().query().unwrap_or_default());
     // Any other upgrade, such as the `h2c` that some HTTP clients offer with every request, is passed over (RFC 9110, 7.8).
     let upgrades = request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -84,13 +123,25 @@ async fn engine(entrance: &Rc<Entrance>, request: Request<Incoming>, origin_allo
     };
     let listener = &entrance.listener;
     let checked = listener.origins.is_for_this_machine() || upgrades && listener.check_websocket_origin;
-    if checked && !origin_allowed {
+    if checked && source == (Source::Client { origin_allowed: false }) {
         return refused(Refusal::Origin);
     }
-    let admitted = match admit(listener, request.method(), request.headers(), &query, upgrades) {
+    let method = request.method();
+    if source == Source::Node && *method == hop::release() {
+        return polling::release(entrance, query.session()).await.unwrap_or_else(refused);
+    }
+    let admitted = match admit(listener, method, request.headers(), &query, upgrades) {
         Ok(admitted) => admitted,
         Err(refusal) => return refused(refusal),
     };
+    match admitted.session().map(|session| entrance.local.worker.services.cluster.owner(session)) {
+        Some(Owner::Elsewhere(node)) if source != Source::Node => {
+            return forward::forward(entrance, node, admitted, request).await.unwrap_or_else(refused);
+        }
+        Some(Owner::Elsewhere(_) | Owner::Nobody) => return refused(UNKNOWN),
+        None if source == Source::Node => return refused(BAD_REQUEST),
+        Some(Owner::Here) | None => {}
+    }
     let handshake = || handshake(entrance, request.headers());
     let outcome = match admitted {
         Admitted::OpenPolling => polling::open(entrance, handshake()),

@@ -21,12 +21,13 @@ use tokio::sync::Notify;
 
 use super::doorway::Taken;
 use super::links::{Link, Local, Wire};
-use super::polling::Owner;
-use super::refusal::Refusal;
+use super::owner::Owner;
+use super::refusal::{Refusal, UNKNOWN};
 use super::request::{Entrance, Reply};
 use super::websocket::{attend, limits, linger};
 use crate::flows::Door;
 use crate::hub::{ClientKey, Encoding};
+use crate::ids::SessionId;
 use crate::protocol::engine;
 use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, close_frame, pong_frame, text_frame};
 
@@ -34,17 +35,12 @@ use crate::protocol::websocket::{Input, Limits, Message, Reader, check_upgrade, 
 const RELEASE: Duration = Duration::from_millis(100);
 
 /// A WebSocket for a session that polls.
-pub(super) async fn probe(entrance: &Entrance, sid: &str, request: &Request<Incoming>) -> Result<Reply, Refusal> {
+pub(super) async fn probe(entrance: &Entrance, sid: SessionId, request: &Request<Incoming>) -> Result<Reply, Refusal> {
     let accept = check_upgrade(request.method(), request.version(), request.headers()).map_err(Refusal::Upgrade)?;
     let owner = Owner::of(&entrance.local, sid)?;
-    let known = {
-        let sid = sid.to_owned();
-        owner.ask(move |local| local.find(&sid).is_some()).await?
-    };
-    if !known {
-        return Err(Refusal::Protocol(engine::HandshakeError::SessionUnknown));
+    if !owner.ask(move |local| local.find(&sid).is_some()).await? {
+        return Err(UNKNOWN);
     }
-    let sid = sid.to_owned();
     entrance.bequeath(move |entrance, Taken { io, answer, ahead }| {
         // Next to nothing was written to this connection before, so it fits.
         if !io.try_write(&answer).is_ok_and(|written| written == answer.len()) {
@@ -65,7 +61,7 @@ pub(super) async fn probe(entrance: &Entrance, sid: &str, request: &Request<Inco
 }
 
 struct Attempt {
-    sid: String,
+    sid: SessionId,
     ahead: Bytes,
     door: Arc<Door>,
     timeout: Duration,
@@ -191,7 +187,7 @@ fn step(
 }
 
 /// An idle poll is answered with a noop, so that the client's polling comes to rest.
-fn release_poll(local: &Local, key: ClientKey) {
+pub(super) fn release_poll(local: &Local, key: ClientKey) {
     if let Some(Link::Polling(polling)) = local.links.borrow_mut().get_mut(key) {
         local.answer_poll(key, polling);
         if let Some(poll) = polling.poll.take() {

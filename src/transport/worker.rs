@@ -64,6 +64,11 @@ impl Listening {
         }
         Ok(Self { options, sockets })
     }
+
+    /// Of the first listener, port filled in.
+    pub fn address(&self) -> SocketAddr {
+        self.options.listeners[0].address
+    }
 }
 
 fn bind(address: SocketAddr, share: bool) -> std::io::Result<StdListener> {
@@ -128,14 +133,14 @@ impl Started {
         }
     }
 
-    /// Resolves when no client is left.
+    /// Resolves when no client is left, here or on another node through this one.
     pub async fn emptied(&self) {
         for worker in 0..self.mailboxes.len() {
             let index = u8::try_from(worker).unwrap_or(u8::MAX);
             loop {
                 let (answer, asked) = tokio::sync::oneshot::channel();
                 let look = move |local: &Rc<Local>| {
-                    let _ = answer.send(local.worker.hub.borrow().client_count());
+                    let _ = answer.send(local.worker.hub.borrow().client_count() + local.forwarder.under_way());
                 };
                 self.mailboxes.run(index, look).await;
                 if asked.await.unwrap_or(0) == 0 {
@@ -294,6 +299,7 @@ async fn connection(stream: TcpStream, entrance: Rc<Entrance>) {
 /// Sends the clients of one worker away, a slice of them every tick, in random order.
 fn drain(local: &Rc<Local>, window: Duration) {
     local.draining.set(true);
+    local.forwarder.drain(window);
     let mut keys = local.worker.hub.borrow().client_keys();
     shuffle(&mut keys);
     let local = Rc::clone(local);

@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod nodes;
 pub mod publishing;
 pub mod reading;
+pub mod registry;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -96,7 +96,7 @@ impl Drop for Node {
 pub fn options(url: &str) -> Options {
     let mut random = [0; 9];
     getrandom::fill(&mut random).unwrap();
-    Options::new(url, NodeId::from_random(random))
+    Options::new(url, NodeId::from_random(random), Tenant::new("default").unwrap())
 }
 
 pub fn partition(namespace: &str) -> Arc<Partition> {

@@ -7,6 +7,7 @@ use fanfare::redis::connect;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::contract::registry::Seat;
 use super::contract::{Fixture, Nodes};
 use super::node::options;
 use super::server::Server;
@@ -32,6 +33,14 @@ impl OwnServer {
         let (tracker, stop) = (TaskTracker::new(), self.stop.token().child_token());
         Arc::new(connect(options(&self.server.url()), limits, &tracker, &stop).await.unwrap())
     }
+
+    pub async fn seat(self) -> Seat {
+        let (settings, tracker) = (options(&self.server.url()), TaskTracker::new());
+        let node = settings.node;
+        let stop = self.stop.token().child_token();
+        let redis = connect(settings, Options::default(), &tracker, &stop).await.unwrap();
+        Seat::new(redis, node, self)
+    }
 }
 
 impl Fixture for OwnServer {
@@ -45,6 +54,7 @@ mod with_functions {
     use super::OwnServer;
 
     contract::suite!(OwnServer::start());
+    contract::registry::registry!(crate::suite::OwnServer::start().seat());
 }
 
 mod as_scripts {
@@ -52,4 +62,5 @@ mod as_scripts {
     use super::OwnServer;
 
     contract::suite!(OwnServer::without_functions());
+    contract::registry::registry!(crate::suite::OwnServer::without_functions().seat());
 }

@@ -30,6 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("form_urlencoded", &["transport", "admin"]),
     ("fred", &["redis"]),
     ("getrandom", &["flows", "memory"]),
+    ("hmac", &["auth"]),
     ("http", &["protocol", "transport", "api", "admin", "upstream"]),
     ("http_body_util", &["transport", "api"]),
     ("flate2", &["transport"]),

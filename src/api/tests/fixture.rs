@@ -23,11 +23,12 @@ use crate::backplane::{
 use crate::clock::Clock;
 use crate::contract::{Contract, VerbLimits};
 use crate::event::{Id, Partition, Publication, Topic, decode};
+use crate::flows::cluster::Cluster;
 use crate::flows::deliver::{LaneItem, Lanes, Outlet};
 use crate::flows::policy::{Namespaces, Policy};
 use crate::flows::{Limits, Services};
 use crate::ids::{NodeId, Tenant};
-use crate::memory::MemoryBackplane;
+use crate::memory::{LoneNode, MemoryBackplane};
 use crate::meters::Meters;
 use crate::tasks::Tasks;
 
@@ -217,9 +218,10 @@ fn services(backplane: Arc<Watched>, outlet: Arc<Delivered>) -> Services {
         namespaces.add(name, policy());
     }
     let (lane_clock, options) = (Arc::new(move || clock.now_ms()), LaneOptions::default());
+    let node = NodeId::from_random([1; 9]);
     let lanes = Lanes::start(backplane.clone(), outlet.clone(), lane_clock, options, tasks.parts());
     Services {
-        node: NodeId::from_random([1; 9]),
+        cluster: Cluster::new(node, "127.0.0.1:1".parse().unwrap(), Arc::new(LoneNode::new(node, || 1)), clock, None),
         tenant: Tenant::new("main").unwrap(),
         clock,
         tasks,

@@ -9,11 +9,6 @@ pub(super) const PROCESS: Section = Section {
     keys: &[
         preset("listen", Kind::Address, r#""127.0.0.1:3001""#, "Where clients and backends connect."),
         preset("admin", Kind::Address, r#""127.0.0.1:9090""#, "Where `/livez`, `/readyz` and `/metrics` are served."),
-        optional(
-            "advertise",
-            Kind::HostPort,
-            "The `host:port` under which other nodes reach this one; needed when `listen` is not an address they can use.",
-        ),
         number(
             "workers",
             (0, 255),

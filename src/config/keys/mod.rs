@@ -59,7 +59,7 @@ impl Key {
         match self.path {
             "listen" => Some("--listen"),
             "admin" => Some("--admin"),
-            "advertise" => Some("--advertise"),
+            "cluster.advertise" => Some("--advertise"),
             "redis.url" => Some("--redis"),
             _ => None,
         }
@@ -85,6 +85,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     publishing::HISTORY,
     publishing::PUBLISH,
     redis::REDIS,
+    redis::CLUSTER,
     redis::INGEST,
     redis::DRAIN,
 ];

@@ -1,4 +1,4 @@
-//! Keys of Redis, of the foreign ways in over Redis, and of the end of the process.
+//! Keys of Redis, of the nodes around it, of the foreign ways in over Redis, and of the end of the process.
 
 use super::super::kind::{Kind, REDIS_SCHEMES};
 use super::{Preset, Section, key, number, optional, preset, switch};
@@ -37,6 +37,29 @@ pub(super) const REDIS: Section = Section {
             r#""auto""#,
             "Whether announcements use sharded Pub/Sub; `auto` uses it in a Cluster.",
         ),
+    ],
+};
+
+pub(super) const CLUSTER: Section = Section {
+    title: "The nodes",
+    text: "Nodes on one Redis find each other there and pass requests on, so that any balancer will do. A plain installation sets \
+           none of this.",
+    keys: &[
+        key(
+            "cluster.advertise",
+            Kind::HostPort,
+            "",
+            Preset::Derived(
+                "`listen`, where that is one address; else the address this machine uses towards Redis, with the port of `listen`",
+            ),
+            "The `host:port` under which other nodes reach this one, over HTTP.",
+        ),
+        optional(
+            "cluster.secret",
+            Kind::Secret,
+            "What the nodes prove themselves to each other with, the same on each; without it, one is made and kept in Redis.",
+        ),
+        optional("cluster.secret_file", Kind::SecretFile, "A file that holds the secret."),
     ],
 };
 

@@ -18,7 +18,7 @@ pub use limits::Limits;
 pub use listening::{Engine, Listener, Log, LogFormat, LogLevel, Parser, Transport};
 pub use namespaces::{NamespaceName, NamespaceSettings, Namespaces, Refuse};
 pub use publishing::{History, Publish, PublishKey};
-pub use redis::{Drain, Ingest, Redis, Sharded};
+pub use redis::{Cluster, Drain, Ingest, Redis, Sharded};
 
 use super::fault::{Fault, Origin};
 use super::sources::Origins;
@@ -29,8 +29,6 @@ use crate::ids::Tenant;
 pub struct Settings {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
-    /// `host:port` for other nodes.
-    pub advertise: Option<String>,
     /// 0 stands for one per core.
     pub workers: u8,
     #[serde(deserialize_with = "tenant")]
@@ -48,6 +46,7 @@ pub struct Settings {
     pub history: History,
     pub publish: Publish,
     pub redis: Redis,
+    pub cluster: Cluster,
     pub ingest: Ingest,
     pub drain: Drain,
     /// `FANFARE_` variables that mean nothing; see [`Settings::warnings`].

@@ -1,4 +1,4 @@
-//! Settings of Redis, of what comes in over it, and of the end of the process.
+//! Settings of Redis, of the nodes around it, of what comes in over it, and of the end of the process.
 
 use std::path::PathBuf;
 
@@ -29,6 +29,13 @@ pub enum Sharded {
     Always,
     #[serde(rename = "false")]
     Never,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Cluster {
+    /// `host:port` for other nodes.
+    pub advertise: Option<String>,
+    pub secret: Option<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -15,6 +15,9 @@ impl Settings {
             let but = if self.publish.loopback_without_key { " except from this machine" } else { "" };
             warnings.push(format!("nobody can publish over HTTP{but}: publish.keys and publish.issuers are empty"));
         }
+        if self.cluster.secret.as_ref().is_some_and(|secret| secret.expose().len() < 32) {
+            warnings.push("cluster.secret is shorter than 32 bytes".into());
+        }
         for name in &self.unknown_variables {
             warnings.push(format!("the environment variable {name} means nothing here"));
         }

@@ -119,9 +119,9 @@ describe("defaults, file, variables and flags", () => {
     await connected(["--redis", redis.url], { REDIS_URL: nowhere, FANFARE_REDIS_URL: nowhere });
   }));
 
-  test("FANFARE_ADVERTISE and --advertise are read, and refused where they are no address", TEST, async () => {
+  test("FANFARE_CLUSTER_ADVERTISE and --advertise are read, and refused where they are no address", TEST, async () => {
     const ports = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-    for (const [args, env, origin] of [[[], { FANFARE_ADVERTISE: "no address" }, /FANFARE_ADVERTISE/], [["--advertise", "no address"], {}, /--advertise/]]) {
+    for (const [args, env, origin] of [[[], { FANFARE_CLUSTER_ADVERTISE: "no address" }, /FANFARE_CLUSTER_ADVERTISE/], [["--advertise", "no address"], {}, /--advertise/]]) {
       const { status, errors } = await fanfare([...ports, ...args], { env });
       assert.equal(status, 64, errors);
       assert.match(errors, origin);

@@ -48,7 +48,7 @@ async function assertAlive(wire) {
 }
 
 function withoutSid(frame) {
-  return typeof frame === "string" ? frame.replace(/"sid":"[\w-]{20}"/, '"sid":"<sid>"') : frame;
+  return typeof frame === "string" ? frame.replace(/"sid":"[\w-]{20,40}"/, '"sid":"<sid>"') : frame;
 }
 
 function bytesOr(frame) {
