@@ -9,6 +9,7 @@ mod crowd;
 mod floor;
 mod machine;
 mod mark;
+mod model;
 mod process;
 mod publish;
 mod report;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Runs scenarios and prints the table.
     Measure(Measure),
+    /// Says how much processor a load takes, and how many nodes and shards users need.
+    Model(model::Options),
     /// Is the floor: a server that only writes.
     Floor(floor::Options),
 }
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Floor(options) => floor::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Measure(measure) => run(measure),
+        Command::Model(options) => model::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }
 

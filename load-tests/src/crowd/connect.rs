@@ -11,7 +11,7 @@ use mio::{Interest, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::ledger::Ledger;
-use super::{Connection, Crowd, Nobody, Stage};
+use super::{Connection, Crowd, Memo, Nobody, Stage};
 use crate::clock::{SECOND_NS, now_ns};
 
 /// How connections are asked for.
@@ -75,11 +75,16 @@ impl Crowd {
         let mut stream = TcpStream::from_std(begin(group)?.into());
         self.poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         let room = u32::try_from(index).unwrap_or(0) % group.rooms.max(1);
+        let mut ledger = Ledger::default();
+        ledger.begin_behind(self.heard_before.get(index).copied().unwrap_or(0));
+        if let Some(memos) = &mut self.memos {
+            memos.push(Memo::default());
+        }
         self.connections.push(Connection {
             stream,
             stage: Stage::Connecting,
             room,
-            ledger: Ledger::default(),
+            ledger,
             rest: Vec::new(),
             deaf: false,
             since_ns: now_ns(),

@@ -22,6 +22,10 @@ impl Ledger {
         self.holes = Vec::new();
     }
 
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+
     pub fn enter(&mut self, sequence: u32) -> Seen {
         if sequence == self.last.wrapping_add(1) {
             self.last = sequence;

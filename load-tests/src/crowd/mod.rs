@@ -5,6 +5,7 @@
 
 mod connect;
 mod ledger;
+mod memo;
 mod speech;
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -21,6 +22,7 @@ use crate::publish::Publisher;
 use crate::wire::{self, Frame};
 pub use connect::{Arrival, Group};
 use ledger::{Ledger, Seen};
+pub use memo::{Left, Memo};
 use speech::Stage;
 use speech::Step;
 pub use speech::{Speech, room_name};
@@ -35,6 +37,10 @@ pub struct Crowd {
     connections: Vec<Connection>,
     speech: Speech,
     publisher: Option<Publisher>,
+    /// What each connection was told, where that is wanted.
+    memos: Option<Vec<Memo>>,
+    /// How far those that come back had heard.
+    heard_before: Vec<u32>,
     pub counts: Counts,
     /// Nanoseconds from the start of a connection to its last answer.
     pub connect_ns: Histogram<u64>,
@@ -85,9 +91,27 @@ impl Crowd {
             connections: Vec::new(),
             speech,
             publisher: None,
+            memos: None,
+            heard_before: Vec::new(),
             counts: Counts::default(),
             connect_ns: Histogram::new(3)?,
         })
+    }
+
+    /// From now on connections remember what they would need to come back.
+    pub fn remember(&mut self) {
+        self.memos = Some(Vec::new());
+    }
+
+    /// Those who come now were here before: their ledgers go on where they were.
+    pub fn expect_back(&mut self, left: &[Left]) {
+        self.heard_before = left.iter().map(|left| left.sequence).collect();
+    }
+
+    /// What each connection remembers, in the order in which they were connected.
+    pub fn left(&self) -> Vec<Left> {
+        let memos = self.memos.as_deref().unwrap_or_default();
+        memos.iter().zip(&self.connections).map(|(memo, one)| Left::new(memo.clone(), &one.ledger)).collect()
     }
 
     pub fn employ(&mut self, mut publisher: Publisher) -> anyhow::Result<()> {
@@ -192,6 +216,9 @@ impl Crowd {
                 }
                 wire::CLOSE => return None,
                 _ => continue,
+            }
+            if let Some(memo) = self.memos.as_mut().and_then(|memos| memos.get_mut(index)) {
+                memo.note(connection.stage, payload);
             }
             match self.speech.step(connection.stage, payload, connection.room, index) {
                 Step::Event => look(payload, connection, &mut self.counts, now_ns, audience),

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::clock::{SECOND_NS, now_ns};
 use crate::course::{Figures, ratio};
 use crate::machine;
+use crate::model::Point;
 use crate::target::Target;
 use bars::{Better, Limit, ROWS, Row};
 
@@ -18,6 +19,9 @@ pub struct Report {
     values: BTreeMap<(String, Target), f64>,
     figures: BTreeMap<(String, Target), Figures>,
     missing: BTreeMap<Target, String>,
+    /// Rows that could not be measured, and why.
+    skipped: BTreeMap<String, String>,
+    points: Vec<Point>,
     failed: Vec<String>,
     faults: Vec<String>,
     load_before: String,
@@ -68,6 +72,18 @@ impl Report {
         self.missing.insert(target, why.to_owned());
     }
 
+    /// What the row asks for, the gateway does not do.
+    pub fn skipped(&mut self, row: &str, why: &str) {
+        progress(&format!("{row} is not measured: {why}"));
+        self.skipped.insert(row.to_owned(), why.to_owned());
+    }
+
+    /// What the cost model is made from and checked against.
+    pub fn point(&mut self, point: Point) {
+        progress(&point.to_string());
+        self.points.push(point);
+    }
+
     pub fn failed(&mut self, row: &str, target: Target, error: &anyhow::Error) {
         progress(&format!("{row}: {} failed: {error:#}", target.name()));
         self.failed.push(format!("{row}: {}: {error:#}", target.name()));
@@ -91,7 +107,8 @@ impl Report {
         for row in ROWS {
             let of_row: Vec<Option<f64>> = targets.iter().map(|target| self.value(row.id, *target)).collect();
             let own = self.value(row.id, Target::Fanfare);
-            if own.is_none() && of_row.iter().all(Option::is_none) {
+            let skipped = self.skipped.contains_key(row.id);
+            if own.is_none() && !skipped && of_row.iter().all(Option::is_none) {
                 continue;
             }
             let (bar, verdict) = self.verdict(row, own);
@@ -119,6 +136,9 @@ impl Report {
         let mut text = String::from("\n");
         for (target, why) in &self.missing {
             let _ = writeln!(text, "- missing: {}: {why}", target.name());
+        }
+        for (row, why) in &self.skipped {
+            let _ = writeln!(text, "- not measured: {row}: {why}");
         }
         for line in &self.failed {
             let _ = writeln!(text, "- failed: {line}");
@@ -151,6 +171,8 @@ impl Report {
             "loadAfter": machine::load_average(),
             "rows": rows,
             "missing": missing,
+            "notMeasured": self.skipped,
+            "points": self.points.iter().map(Point::json).collect::<Vec<_>>(),
             "failed": self.failed,
             "delivery": self.faults,
         })

@@ -2,8 +2,11 @@
 
 mod connections;
 mod fan_out;
+mod forwarded;
 mod function;
 mod nodes;
+mod replay;
+mod scale;
 mod slow;
 
 use clap::ValueEnum as _;
@@ -40,8 +43,14 @@ pub enum Scenario {
     Slow,
     /// Three gateways on one Redis.
     Nodes,
+    /// 5,000 clients of a dead node come back at another, with 20 missed events each.
+    Replay,
+    /// Long-polling through a node that does not own the session.
+    Forwarded,
     /// The publish function beside a script.
     Function,
+    /// The same load on one, two and three gateways, for the cost model.
+    Scale,
 }
 
 /// What a scenario works with.
@@ -72,7 +81,10 @@ impl Scenario {
             Self::Tokens => connections::tokens(bench),
             Self::Slow => slow::run(bench),
             Self::Nodes => nodes::run(bench),
+            Self::Replay => replay::run(bench),
+            Self::Forwarded => forwarded::run(bench),
             Self::Function => function::run(bench),
+            Self::Scale => scale::run(bench),
         }
     }
 }

@@ -1,0 +1,83 @@
+//! A measured point: a load, and the processor time that nodes and Redis took for it.
+
+use std::fmt;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+/// What is done, by the second.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Load {
+    pub nodes: f64,
+    /// Threads of each node that own sockets.
+    pub workers: f64,
+    pub publishes: f64,
+    /// Nodes that hear of each publication.
+    pub audience: f64,
+    pub deliveries: f64,
+    /// Connections that come, each into a room that its node did not watch before.
+    pub arrivals: f64,
+    /// Rooms that nodes watch, summed over them, while anything is published; their heads are compared each second.
+    pub topics: f64,
+}
+
+/// A load that was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    pub name: String,
+    pub load: Load,
+    /// Microseconds of processor time a second of each node.
+    pub nodes_us: Vec<f64>,
+    pub redis_us: f64,
+}
+
+impl Point {
+    pub fn node_us(&self) -> f64 {
+        self.nodes_us.iter().sum()
+    }
+
+    pub fn json(&self) -> Value {
+        let load = &self.load;
+        json!({
+            "name": self.name, "nodes": load.nodes, "workers": load.workers, "publishesPerS": load.publishes,
+            "audience": load.audience, "deliveriesPerS": load.deliveries, "arrivalsPerS": load.arrivals,
+            "topics": load.topics,
+            "nodesUsPerS": self.nodes_us, "redisUsPerS": self.redis_us,
+        })
+    }
+
+    /// The points of a results file.
+    pub fn all(results: &Value) -> anyhow::Result<Vec<Self>> {
+        let points =
+            results["points"].as_array().context("the results have no points: measure the scenario `scale`")?;
+        points.iter().map(Self::read).collect()
+    }
+
+    fn read(value: &Value) -> anyhow::Result<Self> {
+        let number = |name: &str| value[name].as_f64().with_context(|| format!("a point without {name}"));
+        let load = Load {
+            nodes: number("nodes")?,
+            workers: number("workers")?,
+            publishes: number("publishesPerS")?,
+            audience: number("audience")?,
+            deliveries: number("deliveriesPerS")?,
+            arrivals: number("arrivalsPerS")?,
+            topics: number("topics")?,
+        };
+        let nodes_us = value["nodesUsPerS"].as_array().context("a point without nodes")?;
+        Ok(Self {
+            name: value["name"].as_str().context("a point without a name")?.to_owned(),
+            load,
+            nodes_us: nodes_us.iter().filter_map(Value::as_f64).collect(),
+            redis_us: number("redisUsPerS")?,
+        })
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |us: f64| us / 10_000.0;
+        let nodes: Vec<String> = self.nodes_us.iter().map(|us| format!("{:.1}", percent(*us))).collect();
+        write!(f, "{}: nodes {} % of a core, Redis {:.1} %", self.name, nodes.join(" + "), percent(self.redis_us))
+    }
+}
