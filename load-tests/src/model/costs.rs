@@ -18,13 +18,14 @@ pub struct Costs {
 /// A cost: its name in the file, its meaning, and how much of it a load asks for each second.
 type Cost = (&'static str, &'static str, fn(&Load) -> f64);
 
-const NODE: [Cost; 6] = [
+const NODE: [Cost; 7] = [
     ("node", "a node, each second, whatever happens", |load| load.nodes),
     ("announcement", "a publication that a node hears of", |load| load.publishes * load.audience),
     ("worker", "the same, for each worker beyond the first", |load| {
         load.publishes * load.audience * (load.workers - 1.0)
     }),
     ("delivery", "a frame that a socket gets", |load| load.deliveries),
+    ("scattered", "the same, beyond that, where few sockets get it at a time", Load::scattered),
     ("arrival", "a connection that comes, with a room of its own", |load| load.arrivals),
     ("topic", "a room that a node watches, each second in which anything is published", |load| load.topics),
 ];
@@ -40,15 +41,18 @@ const REDIS: [Cost; 5] = [
 impl Costs {
     /// Fitted to the points of one gateway; those of several are left to be predicted.
     pub fn from_points(points: &[Point]) -> anyhow::Result<Self> {
-        let alone: Vec<&Point> = points.iter().filter(|point| point.nodes_us.len() == 1).collect();
-        let rows = |costs: &[Cost]| -> Vec<Vec<f64>> {
-            alone.iter().map(|point| costs.iter().map(|(_, _, amount)| amount(&point.load)).collect()).collect()
+        let alone: Vec<&Point> = points.iter().filter(|point| point.nodes_us.len() == 1 && !point.is_light()).collect();
+        // One large room keeps a node busy with few publishes, and Redis idle.
+        let busy = |point: &&Point| point.load.publishes == 0.0 || point.load.publishes >= BUSY_PUBLISHES;
+        let at_redis: Vec<&Point> = alone.iter().copied().filter(busy).collect();
+        let rows = |points: &[&Point], costs: &[Cost]| -> Vec<Vec<f64>> {
+            points.iter().map(|point| costs.iter().map(|(_, _, amount)| amount(&point.load)).collect()).collect()
         };
         let nodes: Vec<f64> = alone.iter().map(|point| point.node_us()).collect();
-        let redis: Vec<f64> = alone.iter().map(|point| point.redis_us).collect();
+        let redis: Vec<f64> = at_redis.iter().map(|point| point.redis_us).collect();
         Ok(Self {
-            node: fit(&rows(&NODE), &nodes).context("the points do not tell the costs of nodes apart")?,
-            redis: fit(&rows(&REDIS), &redis).context("the points do not tell the costs of Redis apart")?,
+            node: fit(&rows(&alone, &NODE), &nodes).context("the points do not tell the costs of nodes apart")?,
+            redis: fit(&rows(&at_redis, &REDIS), &redis).context("the points do not tell the costs of Redis apart")?,
         })
     }
 
@@ -103,6 +107,9 @@ impl Costs {
     }
 }
 
+/// A second, from which on Redis has something to do.
+const BUSY_PUBLISHES: f64 = 1_000.0;
+
 const HEAD: &str = "\
 # Microseconds of processor time, from which `fanfare-load model` computes the tables of docs/scaling.md.
 # Measured and written by `load-tests/run --scaling`.
@@ -115,7 +122,7 @@ mod tests {
 
     #[test]
     fn costs_are_found_again_in_points_made_from_them() {
-        let costs = Costs { node: [1_000.0, 20.0, 5.0, 2.0, 60.0, 0.5], redis: [300.0, 25.0, 4.0, 12.0, 1.0] };
+        let costs = Costs { node: [1_000.0, 20.0, 5.0, 2.0, 1.5, 60.0, 0.5], redis: [300.0, 25.0, 4.0, 12.0, 1.0] };
         let one = Load { nodes: 1.0, workers: 1.0, audience: 1.0, ..Load::default() };
         let rooms = Load { publishes: 2_000.0, deliveries: 24_000.0, topics: 300.0, ..one };
         let loads = [
@@ -124,7 +131,7 @@ mod tests {
             rooms,
             Load { publishes: 50.0, deliveries: 60_000.0, topics: 1.0, ..one },
             Load { workers: 4.0, ..rooms },
-            Load { publishes: 200.0, deliveries: 200.0, topics: 3_000.0, ..one },
+            Load { publishes: 2_000.0, deliveries: 2_000.0, topics: 3_000.0, ..one },
             Load { arrivals: 1_500.0, ..one },
         ];
         let point = |load: Load| Point {

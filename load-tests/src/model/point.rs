@@ -31,7 +31,24 @@ pub struct Point {
     pub redis_us: f64,
 }
 
+impl Load {
+    /// Of the frames, those that go to few sockets at a time: what the processor has forgotten about a socket costs as much as
+    /// sending, and in a large room it is read in order.
+    pub fn scattered(&self) -> f64 {
+        let announcements = self.publishes * self.audience;
+        if announcements > 0.0 { self.deliveries / (1.0 + self.deliveries / announcements / IN_ORDER) } else { 0.0 }
+    }
+}
+
+/// Sockets at a time from which on half of them are met in order.
+const IN_ORDER: f64 = 100.0;
+
 impl Point {
+    /// A core that is mostly idle works slower: such a point is shown, and no costs are made from it.
+    pub fn is_light(&self) -> bool {
+        self.name.starts_with("light")
+    }
+
     pub fn node_us(&self) -> f64 {
         self.nodes_us.iter().sum()
     }
