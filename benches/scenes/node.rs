@@ -3,7 +3,6 @@
 //! Between the two runs what runs in the gateway: dispatcher, lane, envelope, frames, hub, outboxes, metrics. Missing are the
 //! reading of Redis' answers, the mailboxes between threads, and the system calls.
 
-use std::io::IoSlice;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -57,6 +56,7 @@ struct Node {
     exporter: Exporter,
     published: usize,
     dirty: Vec<ClientKey>,
+    scratch: Vec<u8>,
 }
 
 /// Takes the place of the mailboxes.
@@ -113,7 +113,17 @@ impl Node {
         runtime.block_on(services.lanes.acquire(&partition, &topics, None)).expect("memory takes every subscription");
         let worker = Rc::new(Worker::new(0, services));
         admit(&worker, &partition.namespace, shape);
-        Self { shape, runtime, worker, outlet, partition, exporter, published: 0, dirty: Vec::new() }
+        Self {
+            shape,
+            runtime,
+            worker,
+            outlet,
+            partition,
+            exporter,
+            published: 0,
+            dirty: Vec::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// What `transport/` does with the outboxes, without the system call.
@@ -122,12 +132,10 @@ impl Node {
         hub.take_dirty(&mut self.dirty);
         let mut frames = 0;
         for key in self.dirty.drain(..) {
-            let outbox = hub.outbox(key).expect("nobody leaves");
+            let outbox = hub.flushing(key).expect("nobody leaves");
             while !outbox.is_empty() {
-                let mut slices = [IoSlice::new(&[]); 64];
-                let filled = outbox.slices(&mut slices);
-                let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
-                frames += outbox.advance(std::hint::black_box(bytes)) as u64;
+                let written = std::hint::black_box(outbox.next_write(&mut self.scratch)).len();
+                frames += outbox.advance(written) as u64;
             }
         }
         frames

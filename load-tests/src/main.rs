@@ -20,7 +20,7 @@ mod wire;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum as _};
+use clap::{Parser, Subcommand};
 
 use report::Report;
 use scenario::{Bench, Profile, Scenario};
@@ -96,7 +96,7 @@ fn run(measure: Measure) -> anyhow::Result<ExitCode> {
     };
     let mut report = Report::new();
     let targets = if measure.target.is_empty() { measure.profile.targets() } else { measure.target };
-    let scenarios = if measure.scenario.is_empty() { Scenario::value_variants().to_vec() } else { measure.scenario };
+    let scenarios = if measure.scenario.is_empty() { Scenario::for_the_table() } else { measure.scenario };
     let rounds = scenarios.iter().flat_map(|scenario| std::iter::repeat_n(*scenario, measure.rounds as usize));
     for scenario in rounds {
         scenario.run(&mut Bench {

@@ -71,6 +71,11 @@ impl Profile {
 }
 
 impl Scenario {
+    /// All that have rows in the table; the points of the cost model are measured when they are asked for.
+    pub fn for_the_table() -> Vec<Self> {
+        Self::value_variants().iter().copied().filter(|scenario| *scenario != Self::Scale).collect()
+    }
+
     pub fn run(self, bench: &mut Bench<'_>) {
         match self {
             Self::FanOut1k => fan_out::run(bench, &fan_out::ROOM_OF_1K),
