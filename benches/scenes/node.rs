@@ -11,12 +11,13 @@ use fanfare::backplane::{Backplane, Durability, LaneOptions, PublishRequest};
 use fanfare::clock::Clock;
 use fanfare::config::{Flags, Sources, load};
 use fanfare::event::{Body, Partition, Publication, Target, Topic, encode};
+use fanfare::flows::cluster::Cluster;
 use fanfare::flows::deliver::{LaneItem, Lanes, Outlet};
 use fanfare::flows::fan_out::{Delivery, apply, prepare};
 use fanfare::flows::{Services, Worker};
 use fanfare::hub::{ClientKey, Encoding};
 use fanfare::ids::{Namespace, NodeId, SocketId};
-use fanfare::memory::MemoryBackplane;
+use fanfare::memory::{LoneNode, MemoryBackplane};
 use fanfare::meters::Meters;
 use fanfare::tasks::Tasks;
 use fanfare::telemetry::Exporter;
@@ -188,8 +189,11 @@ fn services(outlet: Arc<Prepared>, meters: Meters) -> Services {
     let (clock, tasks) = (Clock::start(), Tasks::default());
     let backplane: Arc<dyn Backplane> = Arc::new(MemoryBackplane::new(build::backplane_options(&settings), || 1_000));
     let lanes = Lanes::start(backplane.clone(), outlet.clone(), Arc::new(|| 0), LaneOptions::default(), tasks.parts());
+    let node = NodeId::from_random([1; 9]);
+    let address = "127.0.0.1:1".parse().expect("a host and a port");
+    let cluster = Cluster::new(node, address, Arc::new(LoneNode::new(node, || 1_000)), clock, None);
     Services {
-        node: NodeId::from_random([1; 9]),
+        cluster,
         tenant: settings.tenant.clone(),
         clock,
         tasks,

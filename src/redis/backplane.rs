@@ -118,7 +118,6 @@ async fn assemble(
         volatiles: AtomicU64::new(0),
         waiting: OnceCell::new(),
     };
-    let arrivals = Mutex::new(Some(receiver));
     Ok(RedisBackplane {
         publisher,
         reader,
@@ -128,7 +127,7 @@ async fn assemble(
         channels,
         canaries,
         counters,
-        arrivals,
+        arrivals: Mutex::new(Some(receiver)),
         keys,
         options,
         cluster,
