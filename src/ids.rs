@@ -156,6 +156,11 @@ impl SocketId {
         std::str::from_utf8(&self.0).expect("made of ASCII")
     }
 
+    /// `None` unless the text is a socket id.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::recognizes(text).then(|| text.as_bytes().try_into().ok().map(Self)).flatten()
+    }
+
     /// Whether `name` is a socket id. A room of the same form passes with a probability of 2^-24.
     pub fn recognizes(name: &str) -> bool {
         let mut bytes = [0; 15];
@@ -215,6 +220,35 @@ impl SessionId {
     }
 }
 
+/// What a client names a session of its by when it comes back (Socket.IO: `pid`). A secret between client and server, like
+/// a token: it is not shown, and only a digest of it leaves the process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PrivateId([u8; 15]);
+
+impl PrivateId {
+    pub fn from_random(random: [u8; 15]) -> Self {
+        Self(random)
+    }
+
+    /// `None` for a text that no server of ours has given out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 15];
+        let decoded = text.len() == 20 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(15);
+        decoded.then_some(Self(bytes))
+    }
+
+    /// Its text form, 20 URL-safe characters, for the client alone.
+    pub fn expose(&self) -> String {
+        url_safe(&self.0)
+    }
+}
+
+impl fmt::Debug for PrivateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateId(…)")
+    }
+}
+
 fn url_safe(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -252,6 +286,16 @@ mod tests {
         assert_eq!(id.as_str().len(), 20);
         assert_eq!(SessionId::worker(id.as_str()), Some(3));
         assert_eq!(SessionId::worker("__proto__"), None);
+    }
+
+    #[test]
+    fn a_private_id_is_read_back_as_written_and_not_shown() {
+        let id = PrivateId::from_random([9; 15]);
+        assert_eq!(PrivateId::parse(&id.expose()), Some(id));
+        assert_eq!(format!("{id:?}"), "PrivateId(…)");
+        for foreign in ["", "nope", "____________________=", "ä___________________", &"A".repeat(21)] {
+            assert_eq!(PrivateId::parse(foreign), None, "{foreign}");
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ struct Node {
 #[derive(Default)]
 struct Prepared {
     services: OnceLock<Arc<Services>>,
-    deliveries: Mutex<Vec<Delivery>>,
+    deliveries: Mutex<Vec<Arc<Delivery>>>,
     arrived: Notify,
 }
 
@@ -71,7 +71,7 @@ impl Outlet for Prepared {
     fn deliver<'a>(&'a self, partition: &'a Arc<Partition>, item: LaneItem) -> BoxFuture<'a, ()> {
         let services = self.services.get().expect("the services are there before anything is published");
         let delivery = prepare(services, partition, item);
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(delivery));
         self.arrived.notify_one();
         Box::pin(std::future::ready(()))
     }
@@ -186,7 +186,8 @@ fn services(outlet: Arc<Prepared>, meters: Meters) -> Services {
     let sources = Sources { file: None, environment: std::iter::empty(), flags: Flags::default() };
     let settings = load(sources).expect("the defaults are sound");
     let (clock, tasks) = (Clock::start(), Tasks::default());
-    let backplane: Arc<dyn Backplane> = Arc::new(MemoryBackplane::new(build::backplane_options(&settings), || 1_000));
+    let memory = Arc::new(MemoryBackplane::new(build::backplane_options(&settings), || 1_000));
+    let backplane: Arc<dyn Backplane> = memory.clone();
     let lanes = Lanes::start(backplane.clone(), outlet.clone(), Arc::new(|| 0), LaneOptions::default(), tasks.parts());
     Services {
         node: NodeId::from_random([1; 9]),
@@ -195,6 +196,8 @@ fn services(outlet: Arc<Prepared>, meters: Meters) -> Services {
         tasks,
         meters,
         backplane,
+        sessions: memory,
+        replays: build::replays(&settings),
         lanes,
         outlet,
         authenticator: build::authenticator(&settings).expect("no issuer, no problem"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::build;
+use crate::backplane::resume::Sessions;
 use crate::backplane::{Backplane, Ingest};
 use crate::clock::wall_ms;
 use crate::config::Settings;
@@ -21,6 +22,7 @@ use crate::tasks::Tasks;
 /// What stands between the nodes.
 pub(super) struct Middle {
     pub backplane: Arc<dyn Backplane>,
+    pub sessions: Arc<dyn Sessions>,
     /// Only Redis has the foreign ways in, and counts of its own.
     redis: Option<Arc<RedisBackplane>>,
 }
@@ -41,13 +43,14 @@ impl Middle {
                 kind = "memory",
                 "embedded backplane: one node, nothing survives a restart; give --redis URL for more"
             );
-            return Ok(Self { backplane: Arc::new(MemoryBackplane::new(options, wall_ms)), redis: None });
+            let memory = Arc::new(MemoryBackplane::new(options, wall_ms));
+            return Ok(Self { backplane: memory.clone(), sessions: memory, redis: None });
         };
         let (tracker, stop) = tasks.parts();
         let connected = redis::connect(redis, options, &tracker, &stop).await;
         let connected = Arc::new(connected.context("the backplane could not be opened; `fanfare doctor` says more")?);
         tracing::info!(event = "realtime.backplane", kind = "redis", "connected");
-        Ok(Self { backplane: connected.clone(), redis: Some(connected) })
+        Ok(Self { backplane: connected.clone(), sessions: connected.clone(), redis: Some(connected) })
     }
 
     /// Takes part in the election for the foreign ways in, for every namespace that is written out.

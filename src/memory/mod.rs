@@ -7,6 +7,7 @@
 mod answers;
 mod backplane;
 mod log;
+mod records;
 mod store;
 
 pub use backplane::MemoryBackplane;

@@ -20,17 +20,21 @@ use super::options::{ConnectError, Options};
 use super::publish::{Publisher, announce_verb};
 use super::pump::{Channels, Pump};
 use super::read::Reader;
+use super::sessions::Records;
 use super::subscriptions::{Channel, Interrupts, Kind, Subscriptions};
 use super::supervisor::Supervisor;
+use crate::backplane::resume::{Claim, Claimant, Save, Saved, Sessions, Timeline};
 use crate::backplane::{
     self, Arrival, Backplane, Entry, Fence, Foreign, Heads, InboxEntry, Ingest, PublishError, PublishRequest, Receipt,
     Unavailable,
 };
 use crate::event::{Id, Partition, Topic};
+use crate::ids::PrivateId;
 
 pub struct RedisBackplane {
     publisher: Publisher,
     reader: Reader,
+    records: Records,
     ingestion: Ingestion,
     subscriptions: Subscriptions,
     channels: Arc<Channels>,
@@ -98,6 +102,7 @@ async fn assemble(
     let under_way = Semaphore::new(READS_MAX);
     let reader =
         Reader { client: commands.clone(), keys: keys.clone(), deadline, canaries: canaries.clone(), under_way };
+    let records = Records::new(commands.clone(), library.clone(), keys.clone(), &limits, tracker, stop.clone());
     let ingestion = Ingestion::new(&options, &connector, &library, &keys, deadline, &counters, tracker, &stop);
     let publisher = Publisher {
         settings: Publisher::settings(announce_verb, &limits, &nonce),
@@ -118,6 +123,7 @@ async fn assemble(
     Ok(RedisBackplane {
         publisher,
         reader,
+        records,
         ingestion,
         subscriptions,
         channels,
@@ -250,6 +256,25 @@ impl Backplane for RedisBackplane {
 
     fn proven(&self) -> Result<(), Unavailable> {
         self.canaries.proven()
+    }
+}
+
+impl Sessions for RedisBackplane {
+    fn save<'a>(&'a self, partition: &'a Arc<Partition>, save: Save) -> BoxFuture<'a, Result<Saved, Unavailable>> {
+        Box::pin(self.records.save(partition, save))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        pid: PrivateId,
+        claimant: Claimant<'a>,
+    ) -> BoxFuture<'a, Result<Claim, Unavailable>> {
+        Box::pin(self.records.claim(partition, pid, claimant))
+    }
+
+    fn timeline<'a>(&'a self, partition: &'a Arc<Partition>) -> BoxFuture<'a, Result<Timeline, Unavailable>> {
+        Box::pin(self.records.timeline(partition))
     }
 }
 

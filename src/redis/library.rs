@@ -1,4 +1,4 @@
-//! Calls the functions of `publish.lua`, and puts them back when Redis has lost them.
+//! Calls the functions of `publish.lua` and `sessions.lua`, and puts them back when Redis has lost them.
 //!
 //! Where FUNCTION is missing or forbidden, the same body runs as a script; which of the two is found out once, and again
 //! whenever a reload is refused.
@@ -18,7 +18,7 @@ use sha1::{Digest as _, Sha1};
 use super::counters::Counters;
 use super::options::ConnectError;
 
-/// Changes with every change of `publish.lua`, so that nodes of two versions can share a Redis.
+/// Changes with every change of its files, so that nodes of two versions can share a Redis.
 pub(super) const LIBRARY: &str = "fanfare_1";
 
 /// In the order of [`Function::ALL`].
@@ -28,6 +28,8 @@ pub(super) enum Function {
     Lead,
     Resign,
     Probe,
+    Save,
+    Claim,
 }
 
 /// One call: the first key decides the slot.
@@ -42,7 +44,7 @@ pub(super) struct Library {
     client: Client,
     as_scripts: AtomicBool,
     /// Text and SHA-1 of each function as a script, in the order of [`Function::ALL`].
-    scripts: [(String, String); 4],
+    scripts: [(String, String); Function::ALL.len()],
     counters: Arc<Counters>,
 }
 
@@ -177,7 +179,7 @@ impl Library {
 }
 
 impl Function {
-    const ALL: [Self; 4] = [Self::Publish, Self::Lead, Self::Resign, Self::Probe];
+    const ALL: [Self; 6] = [Self::Publish, Self::Lead, Self::Resign, Self::Probe, Self::Save, Self::Claim];
 
     fn word(self) -> &'static str {
         match self {
@@ -185,6 +187,16 @@ impl Function {
             Self::Lead => "lead",
             Self::Resign => "resign",
             Self::Probe => "probe",
+            Self::Save => "save",
+            Self::Claim => "claim",
+        }
+    }
+
+    /// The file that it stands in, with what it needs.
+    fn body(self) -> &'static str {
+        match self {
+            Self::Publish | Self::Lead | Self::Resign | Self::Probe => PUBLISH,
+            Self::Save | Self::Claim => SESSIONS,
         }
     }
 
@@ -193,7 +205,7 @@ impl Function {
     }
 
     fn script(self) -> String {
-        format!("{BODY}\nreturn {}(KEYS, ARGV)\n", self.word())
+        format!("{}\nreturn {}(KEYS, ARGV)\n", self.body(), self.word())
     }
 }
 
@@ -213,11 +225,12 @@ pub(super) fn options(deadline: Duration) -> CallOptions {
     CallOptions { timeout: Some(deadline), fail_fast: true, ..CallOptions::default() }
 }
 
-const BODY: &str = include_str!("publish.lua");
+const PUBLISH: &str = include_str!("publish.lua");
+const SESSIONS: &str = include_str!("sessions.lua");
 
 fn library_text() -> String {
     use std::fmt::Write as _;
-    let mut text = format!("#!lua name={LIBRARY}\n{BODY}\n");
+    let mut text = format!("#!lua name={LIBRARY}\n{PUBLISH}\n{SESSIONS}\n");
     for function in Function::ALL {
         let _ = writeln!(text, "redis.register_function('{}', {})", function.name(), function.word());
     }
@@ -247,8 +260,8 @@ mod tests {
     #[test]
     fn the_library_is_named_after_its_body() {
         assert_eq!(
-            (LIBRARY, format!("{:x}", Sha1::digest(BODY)).as_str()),
-            ("fanfare_1", "8c6da09a2c73881d9e9fb17947f039fbd6b748f0")
+            (LIBRARY, format!("{:x}", Sha1::digest([PUBLISH, SESSIONS].concat())).as_str()),
+            ("fanfare_1", "3fb6f021eacea8782d7ca53b8e8de7be9e3814ec")
         );
     }
 

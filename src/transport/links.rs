@@ -332,6 +332,7 @@ fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
         | Closing::ConnectTimeout
         | Closing::SlowConsumer
         | Closing::ServerDisconnect
+        | Closing::Resumed
         | Closing::Drain
         | Closing::Unavailable => Some(Goodbye(None)),
     };
@@ -348,6 +349,7 @@ pub(super) fn has_farewell(reason: Closing) -> bool {
         Closing::ParseError
         | Closing::ConnectTimeout
         | Closing::ServerDisconnect
+        | Closing::Resumed
         | Closing::Drain
         | Closing::Unavailable => true,
         Closing::TransportClose

@@ -17,7 +17,7 @@ pub use access::{Auth, Cors, Issuer, IssuerKey};
 pub use limits::Limits;
 pub use listening::{Engine, Listener, Log, LogFormat, LogLevel, Parser, Transport};
 pub use namespaces::{NamespaceName, NamespaceSettings, Namespaces, Refuse};
-pub use publishing::{History, Publish, PublishKey};
+pub use publishing::{History, Publish, PublishKey, Recovery};
 pub use redis::{Drain, Ingest, Redis, Sharded};
 
 use super::fault::{Fault, Origin};
@@ -46,6 +46,7 @@ pub struct Settings {
     #[serde(skip)]
     pub namespaces: Namespaces,
     pub history: History,
+    pub recovery: Recovery,
     pub publish: Publish,
     pub redis: Redis,
     pub ingest: Ingest,
