@@ -19,6 +19,8 @@ pub enum Closing {
     SlowConsumer,
     /// A backend or an operator asked for it.
     ServerDisconnect,
+    /// The client has come back on another connection, and its session went there.
+    Resumed,
     /// The node is going away; the client is welcome at another one.
     Drain,
     /// The backplane is away, so the client cannot be served here.
@@ -42,6 +44,7 @@ impl Closing {
             Self::ConnectTimeout => "connect_timeout",
             Self::SlowConsumer => "slow_consumer",
             Self::ServerDisconnect => "server_disconnect",
+            Self::Resumed => "resumed",
             Self::Drain => "drain",
             Self::Unavailable => "unavailable",
             Self::TooLarge => "too_large",

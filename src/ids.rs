@@ -77,11 +77,6 @@ text_id!(
     /// Who owns a partition besides its namespace; `[a-z0-9_-]{1,64}`.
     Tenant
 );
-text_id!(
-    /// What a client of a recoverable namespace shows when it comes back (20 URL-safe characters). A secret between it and
-    /// the gateway.
-    PrivateId
-);
 
 /// A socket: one client in one namespace (20 URL-safe characters). It is public and may be used as a room name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,12 +150,6 @@ impl NodeId {
     }
 }
 
-impl PrivateId {
-    pub fn from_random(random: [u8; 15]) -> Self {
-        Self(url_safe(&random).into())
-    }
-}
-
 impl SocketId {
     pub const LENGTH: usize = 20;
 
@@ -179,6 +168,11 @@ impl SocketId {
     /// Never: it was made of ASCII.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("made of ASCII")
+    }
+
+    /// `None` unless the text is a socket id.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::recognizes(text).then(|| text.as_bytes().try_into().ok().map(Self)).flatten()
     }
 
     /// Whether `name` is a socket id. A room of the same form passes with a probability of 2^-24.
@@ -288,6 +282,35 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// What a client names a session of its by when it comes back (Socket.IO: `pid`). A secret between client and server, like
+/// a token: it is not shown, and only a digest of it leaves the process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PrivateId([u8; 15]);
+
+impl PrivateId {
+    pub fn from_random(random: [u8; 15]) -> Self {
+        Self(random)
+    }
+
+    /// `None` for a text that no server of ours has given out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 15];
+        let decoded = text.len() == 20 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(15);
+        decoded.then_some(Self(bytes))
+    }
+
+    /// Its text form, 20 URL-safe characters, for the client alone.
+    pub fn expose(&self) -> String {
+        url_safe(&self.0)
+    }
+}
+
+impl fmt::Debug for PrivateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateId(…)")
+    }
+}
+
 fn url_safe(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -350,6 +373,16 @@ mod tests {
     fn the_debug_form_of_a_session_id_is_of_no_use_to_a_thief() {
         let id = SessionId::new(&NodeId::from_random([5; 9]), 3, [7; 12], |_| [1; 8]);
         assert!(!format!("{id:?}").contains(&id.to_string()[13..]));
+    }
+
+    #[test]
+    fn a_private_id_is_read_back_as_written_and_not_shown() {
+        let id = PrivateId::from_random([9; 15]);
+        assert_eq!(PrivateId::parse(&id.expose()), Some(id));
+        assert_eq!(format!("{id:?}"), "PrivateId(…)");
+        for foreign in ["", "nope", "____________________=", "ä___________________", &"A".repeat(21)] {
+            assert_eq!(PrivateId::parse(foreign), None, "{foreign}");
+        }
     }
 
     #[test]

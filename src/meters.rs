@@ -24,6 +24,9 @@ pub struct Meters {
     pub publish_seconds: Histogram,
     pub flush_blocked: Counter,
     pub tunnels: Gauge,
+    pub replayed_events: Counter,
+    pub replay_reads: Counter,
+    pub replay_seconds: Histogram,
 }
 
 impl Meters {
@@ -47,6 +50,9 @@ impl Meters {
             publish_seconds: metrics::histogram!("fanfare_publish_seconds"),
             flush_blocked: metrics::counter!("fanfare_flush_blocked_total"),
             tunnels: metrics::gauge!("fanfare_forwarded_websockets"),
+            replayed_events: metrics::counter!("fanfare_replayed_events_total"),
+            replay_reads: metrics::counter!("fanfare_replay_reads_total"),
+            replay_seconds: metrics::histogram!("fanfare_replay_seconds"),
         }
     }
 
@@ -62,6 +68,11 @@ impl Meters {
     /// A CONNECT was answered; `outcome` is `ok` or the class of the refusal.
     pub fn connect(&self, outcome: &'static str) {
         metrics::counter!("fanfare_connects_total", "outcome" => outcome).increment(1);
+    }
+
+    /// A client came back; `outcome` is `recovered`, the class of what could not be proven, or why its transport was closed.
+    pub fn replayed(&self, outcome: &'static str) {
+        metrics::counter!("fanfare_replays_total", "outcome" => outcome).increment(1);
     }
 
     /// An HTTP request to the clients' door was refused; `reason` is the refusal's name.
@@ -170,6 +181,15 @@ pub const METRICS: &[(&str, Kind, Unit, &str)] = &[
         Unit::Seconds,
         "From the publisher's clock to the sockets' outboxes",
     ),
+    ("fanfare_replays_total", Kind::Counter, Unit::Count, "Clients that came back to a session, by outcome"),
+    (
+        "fanfare_replayed_events_total",
+        Kind::Counter,
+        Unit::Count,
+        "Events that clients got because they had missed them",
+    ),
+    ("fanfare_replay_reads_total", Kind::Counter, Unit::Count, "Reads of the log for clients that came back"),
+    ("fanfare_replay_seconds", Kind::Histogram, Unit::Seconds, "Time until a client that came back was served"),
     ("fanfare_publish_seconds", Kind::Histogram, Unit::Seconds, "Time until the backplane answered a publish"),
     ("fanfare_publishes_total", Kind::Counter, Unit::Count, "Publishes by way in and outcome"),
     ("fanfare_backplane_proven", Kind::Gauge, Unit::Count, "1 while publishes and subscriptions are proven to work"),

@@ -17,8 +17,8 @@ impl Fixture for Memory {
         // Time moves with every look at it, so that nothing here depends on how fast the test runs.
         let clock = AtomicU64::new(1_700_000_000_000);
         let first = MemoryBackplane::new(options, move || clock.fetch_add(1, Ordering::Relaxed));
-        let second = first.another_node();
-        Nodes { first: Arc::new(first), second: Arc::new(second) }
+        let (second, first) = (Arc::new(first.another_node()), Arc::new(first));
+        Nodes { sessions: [first.clone(), second.clone()], first, second }
     }
 }
 

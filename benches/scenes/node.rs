@@ -64,7 +64,7 @@ struct Node {
 #[derive(Default)]
 struct Prepared {
     services: OnceLock<Arc<Services>>,
-    deliveries: Mutex<Vec<Delivery>>,
+    deliveries: Mutex<Vec<Arc<Delivery>>>,
     arrived: Notify,
 }
 
@@ -72,14 +72,14 @@ impl Outlet for Prepared {
     fn deliver<'a>(&'a self, partition: &'a Arc<Partition>, item: LaneItem) -> BoxFuture<'a, ()> {
         let services = self.services.get().expect("the services are there before anything is published");
         let delivery = prepare(services, partition, item);
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(delivery));
         self.arrived.notify_one();
         Box::pin(std::future::ready(()))
     }
 }
 
 impl Prepared {
-    async fn take(&self, wanted: usize) -> Vec<Delivery> {
+    async fn take(&self, wanted: usize) -> Vec<Arc<Delivery>> {
         loop {
             {
                 let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,7 +187,8 @@ fn services(outlet: Arc<Prepared>, meters: Meters) -> Services {
     let sources = Sources { file: None, environment: std::iter::empty(), flags: Flags::default() };
     let settings = load(sources).expect("the defaults are sound");
     let (clock, tasks) = (Clock::start(), Tasks::default());
-    let backplane: Arc<dyn Backplane> = Arc::new(MemoryBackplane::new(build::backplane_options(&settings), || 1_000));
+    let memory = Arc::new(MemoryBackplane::new(build::backplane_options(&settings), || 1_000));
+    let backplane: Arc<dyn Backplane> = memory.clone();
     let lanes = Lanes::start(backplane.clone(), outlet.clone(), Arc::new(|| 0), LaneOptions::default(), tasks.parts());
     let node = NodeId::from_random([1; 9]);
     let address = "127.0.0.1:1".parse().expect("a host and a port");
@@ -199,6 +200,8 @@ fn services(outlet: Arc<Prepared>, meters: Meters) -> Services {
         tasks,
         meters,
         backplane,
+        sessions: memory,
+        replays: build::replays(&settings),
         lanes,
         outlet,
         authenticator: build::authenticator(&settings).expect("no issuer, no problem"),

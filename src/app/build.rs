@@ -10,7 +10,7 @@ use crate::auth::{
 use crate::config::{self, IssuerKey, Parser, Settings, Transport};
 use crate::contract::VerbLimits;
 use crate::flows::policy::{Namespaces, Policy, Refuse};
-use crate::flows::{Application, Door, Limits};
+use crate::flows::{Application, Caps, Door, Limits, Replays};
 use crate::ids::NodeId;
 use crate::protocol::socket;
 use crate::session::{Parsing, Speaks, Timing};
@@ -42,6 +42,7 @@ pub fn namespaces(settings: &Settings) -> Result<Namespaces, Problems> {
             automatic_rooms,
             access,
             recovery: namespace.recovery,
+            recovery_window_ms: namespace.recovery_window_s.saturating_mul(1_000),
             refuse: namespace.refuse.as_ref().map(|refuse| Refuse {
                 message: refuse.message.clone(),
                 data: refuse.data.as_ref().map(ToString::to_string),
@@ -167,6 +168,16 @@ pub fn flow_limits(settings: &Settings) -> Limits {
         waiting_packets: 256,
         waiting_bytes: 2 * settings.engine.max_payload_bytes,
     }
+}
+
+pub fn replays(settings: &Settings) -> Replays {
+    let recovery = &settings.recovery;
+    let caps = Caps {
+        room_events: recovery.room_events,
+        session_events: recovery.session_events,
+        session_bytes: recovery.session_bytes,
+    };
+    Replays::new(caps, recovery.replays)
 }
 
 /// The clients' door. `application` is [`Application::SocketIo`] but for those who use the engine alone.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::build;
+use crate::backplane::resume::Sessions;
 use crate::backplane::{Address, Backplane, Ingest, Nodes};
 use crate::clock::wall_ms;
 use crate::config::Settings;
@@ -23,6 +24,7 @@ use crate::tasks::Tasks;
 pub(super) struct Middle {
     pub backplane: Arc<dyn Backplane>,
     pub nodes: Arc<dyn Nodes>,
+    pub sessions: Arc<dyn Sessions>,
     /// Only Redis has the foreign ways in, and counts of its own.
     redis: Option<Arc<RedisBackplane>>,
 }
@@ -43,14 +45,20 @@ impl Middle {
                 kind = "memory",
                 "embedded backplane: one node, nothing survives a restart; give --redis URL for more"
             );
-            let backplane = Arc::new(MemoryBackplane::new(options, wall_ms));
-            return Ok(Self { backplane, nodes: Arc::new(LoneNode::new(node, wall_ms)), redis: None });
+            let memory = Arc::new(MemoryBackplane::new(options, wall_ms));
+            let nodes = Arc::new(LoneNode::new(node, wall_ms));
+            return Ok(Self { backplane: memory.clone(), sessions: memory, nodes, redis: None });
         };
         let (tracker, stop) = tasks.parts();
         let connected = redis::connect(redis, options, &tracker, &stop).await;
         let connected = Arc::new(connected.context("the backplane could not be opened; `fanfare doctor` says more")?);
         tracing::info!(event = "realtime.backplane", kind = "redis", "connected");
-        Ok(Self { backplane: connected.clone(), nodes: connected.clone(), redis: Some(connected) })
+        Ok(Self {
+            backplane: connected.clone(),
+            sessions: connected.clone(),
+            nodes: connected.clone(),
+            redis: Some(connected),
+        })
     }
 
     /// Where the others reach this node, whose clients come in at `listener`.

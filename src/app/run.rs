@@ -129,6 +129,8 @@ async fn live(settings: &Settings, parts: Parts, exporter: Exporter) -> anyhow::
         tasks: tasks.clone(),
         meters: Meters::new(),
         backplane: Arc::clone(&middle.backplane),
+        sessions: Arc::clone(&middle.sessions),
+        replays: build::replays(settings),
         lanes,
         outlet: outlet.clone(),
         authenticator: parts.authenticator,

@@ -19,6 +19,8 @@ pub enum EnvelopeError {
     Room(#[from] crate::ids::NameError),
     #[error("the event is not valid JSON")]
     Json,
+    #[error("the generation of a session is not a number")]
+    Generation,
 }
 
 /// The form in which a publication travels between nodes and lies in the log.
@@ -26,12 +28,17 @@ pub enum EnvelopeError {
 /// # Panics
 /// Never: the envelope is written to memory, and every field of it has a msgpack form.
 pub fn encode(publication: &Publication) -> Vec<u8> {
+    let generation;
     let (kind, args, names, attachments) = match &publication.body {
         Body::Event(event) => (KIND_EVENT, event.args.as_str(), Vec::new(), event.attachments.as_slice()),
         Body::Command(Command::Join(rooms)) => (KIND_JOIN, "", names_of(rooms), [].as_slice()),
         Body::Command(Command::Leave(rooms)) => (KIND_LEAVE, "", names_of(rooms), [].as_slice()),
         Body::Command(Command::Disconnect { close: false }) => (KIND_DISCONNECT, "", Vec::new(), [].as_slice()),
         Body::Command(Command::Disconnect { close: true }) => (KIND_CLOSE, "", Vec::new(), [].as_slice()),
+        Body::Command(Command::Fence { generation: number }) => {
+            generation = number.to_string();
+            (KIND_FENCE, generation.as_str(), Vec::new(), [].as_slice())
+        }
     };
     let wire = Wire {
         version: VERSION,
@@ -60,6 +67,10 @@ pub fn decode(bytes: &[u8]) -> Result<Publication, EnvelopeError> {
         KIND_LEAVE => Body::Command(Command::Leave(rooms_of(&wire.names)?)),
         KIND_DISCONNECT => Body::Command(Command::Disconnect { close: false }),
         KIND_CLOSE => Body::Command(Command::Disconnect { close: true }),
+        KIND_FENCE => {
+            let generation = wire.args.parse().map_err(|_| EnvelopeError::Generation)?;
+            Body::Command(Command::Fence { generation })
+        }
         _ => {
             // Splicing an offset into the array is sound only if it is one, so the ends are looked at again here.
             if !(wire.args.starts_with("[\"") && wire.args.ends_with(']')) {
@@ -84,6 +95,7 @@ const KIND_JOIN: u8 = 1;
 const KIND_LEAVE: u8 = 2;
 const KIND_DISCONNECT: u8 = 3;
 const KIND_CLOSE: u8 = 4;
+const KIND_FENCE: u8 = 5;
 
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
@@ -166,6 +178,7 @@ mod tests {
             Body::Command(Command::Leave(rooms)),
             Body::Command(Command::Disconnect { close: false }),
             Body::Command(Command::Disconnect { close: true }),
+            Body::Command(Command::Fence { generation: 7 }),
         ] {
             let publication = sample(body);
             assert_eq!(decode(&encode(&publication)).unwrap(), publication);

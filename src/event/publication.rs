@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::Target;
+use super::{Target, Topic};
 use crate::ids::Room;
 
 /// One publication of a partition.
@@ -17,6 +17,17 @@ pub struct Publication {
     pub published_at_ms: u64,
     /// W3C trace context of the publisher.
     pub traceparent: Option<String>,
+}
+
+impl Publication {
+    /// Where it is stored and announced; never empty, no topic twice. A command concerns sockets wherever they are, whatever
+    /// rooms select them; and in one place a socket that was away finds all of them.
+    pub fn topics(&self) -> SmallVec<[Topic; 1]> {
+        match self.body {
+            Body::Event(_) => self.target.topics(),
+            Body::Command(_) => SmallVec::from_iter([Topic::All]),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,5 +53,10 @@ pub enum Command {
     /// Socket.IO DISCONNECT, after which the stock client stays away; with `close` the transport goes too.
     Disconnect {
         close: bool,
+    },
+    /// The session of the target (one socket) was claimed in this generation: whoever holds it in an older one lets go,
+    /// without a word to a client that is not there any more.
+    Fence {
+        generation: u64,
     },
 }

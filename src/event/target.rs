@@ -24,6 +24,11 @@ impl Target {
         Self { rooms: SmallVec::from_iter([room]), except: SmallVec::new() }
     }
 
+    /// Whether a socket gets it for which `is_in` says the rooms that it is in, the one named like itself included.
+    pub fn reaches(&self, is_in: impl Fn(&Room) -> bool) -> bool {
+        (self.rooms.is_empty() || self.rooms.iter().any(&is_in)) && !self.except.iter().any(&is_in)
+    }
+
     /// The topics on which a publication for this target is announced; never empty, no topic twice.
     pub fn topics(&self) -> SmallVec<[Topic; 1]> {
         let mut topics = SmallVec::new();

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::policy::Policy;
-use super::{Worker, correlation_id, publish, rules};
+use super::{Worker, correlation_id, publish, record, rules};
 use crate::auth::{Claims, Identity};
+use crate::backplane::resume::{By, Stay};
 use crate::closing::Closing;
 use crate::contract::{Code, Verb, ok, refusal};
 use crate::event::{Body, Event, Partition, Publication, Target};
@@ -116,10 +117,7 @@ async fn perform(
 ) -> Result<String, Refused> {
     match verb {
         Verb::Join { room } => join(worker, sender, &room).await,
-        Verb::Leave { room } => {
-            leave(worker, sender, &room);
-            Ok(ok(&[]))
-        }
+        Verb::Leave { room } => leave(worker, sender, &room).await,
         Verb::Publish { room, event, data } => publish_event(worker, sender, room, &event, data, attachments).await,
         Verb::Whoami => Ok(whoami(worker, sender)),
         Verb::Ping => Ok(ok(&[("serverTime", worker.services.clock.wall_ms().into())])),
@@ -142,17 +140,28 @@ async fn join(worker: &Rc<Worker>, sender: &Sender, room: &Room) -> Result<Strin
     }
     let topics = [crate::event::Topic::of(room)];
     let lanes = &worker.services.lanes;
-    if lanes.acquire(&sender.partition, &topics, None).await.is_err() {
-        return Err(unavailable());
-    }
+    let Ok(floor) = lanes.acquire(&sender.partition, &topics, None).await else { return Err(unavailable()) };
+    let since = record::since(worker, &sender.partition, floor);
     // An unsettled join ordered by a backend holds the room for the socket already.
     if !worker.hub.borrow_mut().join(sender.socket, room) || worker.is_unsettled(sender.socket, room) {
         lanes.release(&sender.partition, &topics);
     }
+    // Before the ack: from then on a resume brings the room back.
+    let joined = vec![(room.clone(), Stay { by: By::Client, since })];
+    if record::change(worker, sender.socket, joined, Vec::new()).await.is_err() {
+        leave_room(worker, sender, room);
+        return Err(unavailable());
+    }
     Ok(ok(&[]))
 }
 
-fn leave(worker: &Worker, sender: &Sender, room: &Room) {
+async fn leave(worker: &Worker, sender: &Sender, room: &Room) -> Result<String, Refused> {
+    leave_room(worker, sender, room);
+    record::change(worker, sender.socket, Vec::new(), vec![room.clone()]).await.map_err(|_| unavailable())?;
+    Ok(ok(&[]))
+}
+
+fn leave_room(worker: &Worker, sender: &Sender, room: &Room) {
     if worker.hub.borrow_mut().leave(sender.socket, room) {
         worker.release(&sender.partition, sender.socket, std::slice::from_ref(room));
     }

@@ -7,15 +7,20 @@ use smallvec::SmallVec;
 
 use super::asked::Asked;
 use super::policy::Policy;
+use super::record::{self, Held};
+use super::recover::{self, Outcome};
 use super::{SocketState, Worker, correlation_id, rules};
 use crate::auth::{Claims, Identity, Refusal, token_from};
+use crate::backplane::resume::{By, Record, Stay};
+use crate::backplane::{GapNotice, Unavailable};
 use crate::closing::Closing;
 use crate::event::{Partition, Position, Topic};
-use crate::hub::{ClientKey, Frames};
-use crate::ids::{Namespace, PrivateId, Room, SocketId};
+use crate::hub::{ClientKey, Frames, SocketKey};
+use crate::ids::{Namespace, Room, SocketId};
 use crate::protocol::socket::PacketType;
 
-/// The walk of a CONNECT: policy, token, rooms, interest, place in the hub, reply, greeting.
+/// The walk of a CONNECT: policy, token, rooms; then the former session, if it names one that can be gone on with, or else
+/// interest, record, place in the hub, reply, greeting.
 ///
 /// # Errors
 /// If the packet is invalid, or if the backplane is away: then the transport goes and the client comes back by itself,
@@ -52,19 +57,47 @@ pub async fn connect(worker: &Rc<Worker>, key: ClientKey, name: &str, auth: Opti
     rooms.dedup();
     rooms.truncate(services.limits.rooms_per_socket);
 
+    let asked = if policy.recovery { recover::Asked::read(auth.as_deref()) } else { None };
     let partition = worker.partition(&namespace);
-    let topics = topics(&rooms);
-    let floor = match services.lanes.acquire(&partition, &topics, None).await {
-        Ok(floor) => floor,
-        Err(cause) => {
-            tracing::warn!(event = "realtime.unavailable", %cause, "the backplane is away: a connecting client is sent to try again");
-            services.meters.connect("unavailable");
-            return Err(Closing::Unavailable);
-        }
+    let admission = Admission { policy, partition, identity, auth, rooms };
+    let Some(asked) = asked else { return begin(worker, key, &admission, &[]).await };
+    match recover::recover(worker, key, admission, asked).await? {
+        Outcome::Recovered => Ok(()),
+        Outcome::Fresh(admission, gaps) => begin(worker, key, &admission, &gaps).await,
+    }
+}
+
+/// A session from the start. `gaps` are told after the reply.
+async fn begin(worker: &Rc<Worker>, key: ClientKey, admission: &Admission, gaps: &[GapNotice]) -> Result<(), Closing> {
+    let services = &worker.services;
+    let Admission { policy, partition, identity, rooms, .. } = admission;
+    let away = |cause: Unavailable| {
+        tracing::warn!(event = "realtime.unavailable", %cause, "the backplane is away: a connecting client is sent to try again");
+        services.meters.connect("unavailable");
+        Closing::Unavailable
     };
-    let admitted = Admission { policy, partition, identity, auth, rooms, floor };
-    if !admit(worker, key, admitted) {
-        services.lanes.release(&services.partition(&namespace), &topics);
+    let topics = topics(rooms);
+    let floor = services.lanes.acquire(partition, &topics, None).await.map_err(away)?;
+    let id = SocketId::from_random(worker.random());
+    let mut session = None;
+    if policy.recovery {
+        let began = record::since(worker, partition, floor.clone());
+        let stay = |room: &Room| (room.clone(), Stay { by: By::Rule, since: began.clone() });
+        let record = Record {
+            socket: id.clone(),
+            subject: record::subject(identity.as_deref()),
+            node: services.cluster.node().to_string(),
+            rooms: rooms.iter().map(stay).collect(),
+            began: began.clone(),
+        };
+        let written = record::begin(services, partition, policy, record).await;
+        session = Some(written.inspect_err(|_| services.lanes.release(partition, &topics)).map_err(away)?);
+    }
+    let place = Place { id, rooms, session, floor, recovered: false };
+    if admit(worker, key, admission, place).is_some() {
+        recover::tell(worker, key, partition, gaps);
+    } else {
+        services.lanes.release(partition, &topics);
     }
     Ok(())
 }
@@ -74,47 +107,54 @@ pub(super) fn topics(rooms: &[Room]) -> SmallVec<[Topic; 4]> {
     std::iter::once(Topic::All).chain(rooms.iter().map(Topic::of)).collect()
 }
 
-struct Admission {
-    policy: Arc<Policy>,
-    partition: Arc<Partition>,
-    identity: Option<Arc<Identity>>,
-    auth: Option<String>,
-    rooms: Vec<Room>,
-    /// Where the partition's lane stood when the interest was there.
-    floor: Option<Position>,
+/// Who comes in, and where.
+pub(super) struct Admission {
+    pub policy: Arc<Policy>,
+    pub partition: Arc<Partition>,
+    pub identity: Option<Arc<Identity>>,
+    pub auth: Option<String>,
+    /// The automatic ones.
+    pub rooms: Vec<Room>,
 }
 
-/// Gives the client its socket and tells it so; false if it went away meanwhile.
-fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
-    let Admission { policy, partition, identity, auth, rooms, floor } = admission;
+/// The place of a socket, whose interest is held already.
+pub(super) struct Place<'a> {
+    pub id: SocketId,
+    pub rooms: &'a [Room],
+    pub session: Option<Held>,
+    /// Everything stored after it is delivered from now on.
+    pub floor: Option<Position>,
+    pub recovered: bool,
+}
+
+/// Gives the client its socket and tells it so; `None` if it went away meanwhile.
+pub(super) fn admit(worker: &Rc<Worker>, key: ClientKey, admission: &Admission, place: Place<'_>) -> Option<SocketKey> {
+    let Admission { policy, partition, identity, auth, .. } = admission;
+    let Place { id, rooms, session, floor, recovered } = place;
     let namespace = partition.namespace.clone();
-    let id = SocketId::from_random(worker.random());
-    // It may be as long as a message, and would stay as long as the socket.
-    let auth = auth.filter(|_| policy.contract.reads_auth());
     let mut clients = worker.clients.borrow_mut();
     let mut hub = worker.hub.borrow_mut();
-    let Some(client) = clients.get_mut(key) else { return false };
-    let Some(socket) = hub.admit(key, &namespace, id.clone()) else { return false };
-    for room in &rooms {
+    let client = clients.get_mut(key)?;
+    let socket = hub.admit(key, &namespace, id.clone())?;
+    for room in rooms {
         hub.join(socket, room);
     }
     if let Some(floor) = floor {
         hub.begin(&namespace, floor);
     }
     client.session.joined();
-    let user = identity.as_ref().map(|identity| identity.subject.clone());
     client.sockets.push(Box::new(SocketState {
         key: socket,
-        partition,
-        policy: Arc::clone(&policy),
-        identity,
-        auth,
+        partition: Arc::clone(partition),
+        policy: Arc::clone(policy),
+        identity: identity.clone(),
+        // It may be as long as a message, and would stay as long as the socket.
+        auth: auth.clone().filter(|_| policy.contract.reads_auth()),
+        session,
         asked: Asked::default(),
     }));
-
-    let pid = policy.recovery.then(|| PrivateId::from_random(worker.random()));
-    let reply = match &pid {
-        Some(pid) => format!(r#"{{"sid":"{id}","pid":"{pid}"}}"#),
+    let reply = match &session {
+        Some(session) => format!(r#"{{"sid":"{id}","pid":"{}"}}"#, session.pid.expose()),
         None => format!(r#"{{"sid":"{id}"}}"#),
     };
     hub.send(key, &Frames::control(PacketType::Connect, namespace.clone(), reply), false);
@@ -124,9 +164,13 @@ fn admit(worker: &Rc<Worker>, key: ClientKey, admission: Admission) -> bool {
     worker.flush.notify_one();
     worker.services.meters.connect("ok");
     worker.services.meters.sockets.increment(1);
-    tracing::info!(event = "realtime.connect", socket = %id, namespace = %namespace, user, %address, request_id, "connected");
+    let user = identity.as_ref().map(|identity| identity.subject.clone());
+    tracing::info!(event = "realtime.connect", socket = %id, namespace = %namespace, user, %address, request_id, recovered, "connected");
+    if session.is_some() {
+        record::renew(worker, socket, policy);
+    }
     rules::greet(worker, key, &namespace);
-    true
+    Some(socket)
 }
 
 async fn identify(

@@ -3,14 +3,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::backplane::GapNotice;
+use crate::backplane::resume::{By, Since, Stay};
 use crate::event::{Body, Command, Event, Id, Partition, Position, Publication, Target, Topic};
-use crate::hub::{Frames, SocketKey};
+use crate::hub::{ClientKey, Frames, SocketKey};
 use crate::ids::Room;
 
 use super::deliver::LaneItem;
 use super::worker::offset;
-use super::{Services, Worker, leave};
+use super::{Services, Worker, leave, record};
 
 /// What all workers of a node get, made once: the frames are shared, encoded at most once for each encoding.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub enum Delivery {
         target: Target,
         frames: Arc<Frames>,
         volatile: bool,
+        id: Option<Id>,
         position: Option<Position>,
         published_at_ms: u64,
     },
@@ -41,31 +45,63 @@ pub fn prepare(services: &Services, partition: &Arc<Partition>, item: LaneItem) 
             match body {
                 Body::Event(event) => {
                     let frames = Frames::event(partition.namespace.clone(), event, offset(recovery, position.as_ref()));
-                    Delivery::Event { partition, target, frames, volatile, position, published_at_ms }
+                    Delivery::Event { partition, target, frames, volatile, id, position, published_at_ms }
                 }
                 Body::Command(command) => Delivery::Command { partition, target, command, id },
             }
         }
         LaneItem::Gap(notice) => {
-            let event = Event { args: gap_args(&notice), attachments: smallvec::SmallVec::new() };
-            let frames = Frames::event(partition.namespace.clone(), event, None);
+            let frames = Frames::event(partition.namespace.clone(), gap_event(&notice), None);
             let target = match notice.topic {
                 Topic::All => Target::namespace(),
                 Topic::Room(room) => Target::room(room),
             };
-            Delivery::Event { partition, target, frames, volatile: false, position: None, published_at_ms: 0 }
+            let (id, position) = (None, None);
+            Delivery::Event { partition, target, frames, volatile: false, id, position, published_at_ms: 0 }
         }
     }
 }
 
+impl Delivery {
+    pub(super) fn partition(&self) -> &Arc<Partition> {
+        let (Self::Event { partition, .. } | Self::Command { partition, .. }) = self;
+        partition
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        let (Self::Event { target, .. } | Self::Command { target, .. }) = self;
+        target
+    }
+
+    pub(super) fn frames(&self) -> Option<&Frames> {
+        if let Self::Event { frames, .. } = self { Some(frames) } else { None }
+    }
+}
+
 /// Delivers to the sockets of this worker.
-pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
-    match delivery {
-        Delivery::Event { partition, target, frames, volatile, position, published_at_ms } => {
+pub fn apply(worker: &Rc<Worker>, delivery: &Arc<Delivery>) {
+    let resuming = worker.resuming.any();
+    if resuming {
+        worker.resuming.note(delivery);
+    }
+    match &**delivery {
+        Delivery::Event { partition, target, frames, volatile, id, position, published_at_ms } => {
             let namespace = &partition.namespace;
             let started = worker.services.clock.elapsed();
+            let spared = position.as_ref().filter(|_| resuming);
+            let spared = spared.and_then(|position| worker.resuming.spare(partition, target, *id, position));
             let mut hub = worker.hub.borrow_mut();
-            let delivered = hub.deliver(namespace, target, frames, *volatile, position.as_ref());
+            let delivered = match &spared {
+                None => hub.deliver(namespace, target, frames, *volatile, position.as_ref()),
+                Some((others, ahead)) => {
+                    for (client, socket, reached) in ahead {
+                        if hub.is_reached(*socket, target) {
+                            hub.send(*client, &frames.with_offset(reached.to_string()), *volatile);
+                        }
+                    }
+                    hub.deliver(namespace, others, frames, *volatile, position.as_ref())
+                }
+            };
             drop(hub);
             let meters = &worker.services.meters;
             meters.fan_out_seconds.record(worker.services.clock.since(started));
@@ -90,6 +126,30 @@ pub fn apply(worker: &Rc<Worker>, delivery: &Delivery) {
     }
 }
 
+/// Delivers to one socket, for which it waited while the socket's replay was read up to `reached`.
+pub(super) fn apply_late(
+    worker: &Rc<Worker>,
+    (client, socket): (ClientKey, SocketKey),
+    delivery: &Delivery,
+    reached: Option<&Position>,
+) {
+    if !worker.hub.borrow().is_reached(socket, delivery.target()) {
+        return;
+    }
+    let known = |id: &Id| reached.is_some_and(|reached| *id <= reached.id);
+    match delivery {
+        Delivery::Event { id, .. } | Delivery::Command { id, .. } if id.as_ref().is_some_and(known) => {}
+        Delivery::Command { partition, command, id, .. } => obey(worker, partition, socket, command, *id),
+        Delivery::Event { frames, volatile, position, .. } => {
+            let behind =
+                |position: &&Position| reached.filter(|reached| known(&position.id) && reached.epoch == position.epoch);
+            let another = position.as_ref().and_then(|position| behind(&position));
+            let frames = another.map_or_else(|| Arc::clone(frames), |reached| frames.with_offset(reached.to_string()));
+            worker.hub.borrow_mut().send(client, &frames, *volatile);
+        }
+    }
+}
+
 fn obey(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, command: &Command, id: Option<Id>) {
     match command {
         Command::Join(rooms) => rooms.iter().for_each(|room| join(worker, partition, socket, room, id)),
@@ -99,8 +159,25 @@ fn obey(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, comm
                     worker.release(partition, socket, std::slice::from_ref(room));
                 }
             }
+            note(worker, socket, rooms.clone());
         }
         Command::Disconnect { close } => leave::disconnect(worker, socket, *close),
+        Command::Fence { generation } => {
+            let held = worker.with_state(socket, |state| state.session).flatten();
+            if held.is_some_and(|held| held.generation < *generation) {
+                leave::fenced(worker, socket);
+            }
+        }
+    }
+}
+
+/// Nobody waits for it: should it not be written, the log has the order itself.
+fn note(worker: &Rc<Worker>, socket: SocketKey, left: Vec<Room>) {
+    if worker.with_state(socket, |state| state.session.is_some()).unwrap_or_default() {
+        let worker = Rc::clone(worker);
+        worker.clone().services.tasks.spawn_local(async move {
+            let _ = record::change(&worker, socket, Vec::new(), left).await;
+        });
     }
 }
 
@@ -124,7 +201,12 @@ fn join(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, room
         let still_in = worker.hub.borrow().is_in(socket, &room);
         match acquired {
             Ok(_) if !still_in => worker.services.lanes.release(&partition, &topics),
-            Ok(_) => {}
+            Ok(floor) => {
+                let ordered = floor.as_ref().zip(id).map(|(floor, id)| Position { id, ..floor.clone() });
+                let since = ordered.map_or_else(|| record::since(&worker, &partition, floor), Since::At);
+                // Should it not be written, the log has the order itself.
+                let _ = record::change(&worker, socket, vec![(room, Stay { by: By::Backend, since })], vec![]).await;
+            }
             Err(cause) => {
                 tracing::warn!(event = "realtime.unavailable", %cause, "a join ordered by a backend was undone");
                 worker.hub.borrow_mut().leave(socket, &room);
@@ -133,8 +215,8 @@ fn join(worker: &Rc<Worker>, partition: &Arc<Partition>, socket: SocketKey, room
     });
 }
 
-/// The arguments of the reserved event by which an application learns what to fetch again.
-fn gap_args(notice: &GapNotice) -> String {
+/// The reserved event by which an application learns what to fetch again.
+pub(super) fn gap_event(notice: &GapNotice) -> Event {
     let room = match &notice.topic {
         Topic::All => None,
         Topic::Room(room) => Some(room.as_str()),
@@ -145,5 +227,5 @@ fn gap_args(notice: &GapNotice) -> String {
         "last": notice.last.to_string(),
         "head": notice.head.to_string(),
     });
-    format!(r#"["fanfare:gap",{gap}]"#)
+    Event { args: format!(r#"["fanfare:gap",{gap}]"#), attachments: SmallVec::new() }
 }

@@ -14,9 +14,13 @@ pub mod inbound;
 pub mod leave;
 pub mod policy;
 pub mod publish;
+mod record;
+mod recover;
 pub mod rules;
 mod services;
 mod worker;
 
+pub use record::Held;
+pub use recover::{Caps, Replays};
 pub use services::{Limits, Services, correlation_id, random};
 pub use worker::{Application, Client, Door, Handshake, SocketState, Worker};

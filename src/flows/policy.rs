@@ -17,12 +17,29 @@ pub struct Policy {
     pub issuers: Vec<IssuerName>,
     pub automatic_rooms: AutomaticRooms,
     pub access: Access,
-    /// Events carry their position as last argument, and the CONNECT reply a `pid`.
+    /// Events carry their position as last argument, and the CONNECT reply a `pid`, by which a client that comes back gets
+    /// what it missed.
     pub recovery: bool,
+    /// For so long after its node was last sure of it, in milliseconds.
+    pub recovery_window_ms: u64,
     /// Every CONNECT is refused with this.
     pub refuse: Option<Refuse>,
     pub contract: Contract,
 }
+
+impl Policy {
+    /// How often the records of living sockets are renewed, in milliseconds.
+    pub fn refresh_ms(&self) -> u64 {
+        (self.recovery_window_ms / 2).max(REFRESH_MS_MIN)
+    }
+
+    /// How long a record is kept that nobody renews: a node may die just before it would have.
+    pub fn lifetime_ms(&self) -> u64 {
+        self.recovery_window_ms.saturating_add(self.refresh_ms())
+    }
+}
+
+const REFRESH_MS_MIN: u64 = 60_000;
 
 /// A configured refusal: the message and, as JSON text, the data of the CONNECT_ERROR.
 #[derive(Debug, Clone)]

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::Services;
 use super::deliver::LaneItem;
 use crate::backplane::{Durability, Idempotency, PublishError, PublishRequest, Receipt};
-use crate::event::{Body, Partition, Publication, Topic, encode};
+use crate::event::{Partition, Publication, encode};
 
 /// A publication with what its publisher asked for.
 pub struct Publish {
@@ -49,14 +47,9 @@ pub async fn publish(services: &Services, publish: Publish) -> Result<Receipt, P
 }
 
 fn request(publish: Publish) -> PublishRequest {
-    let topics = match publish.publication.body {
-        Body::Event(_) => publish.publication.target.topics(),
-        // A command concerns sockets wherever they are, whatever rooms select them.
-        Body::Command(_) => SmallVec::from_iter([Topic::All]),
-    };
     PublishRequest {
         partition: publish.partition,
-        topics,
+        topics: publish.publication.topics(),
         envelope: encode(&publish.publication).into(),
         volatile: publish.publication.volatile,
         idempotency: publish.idempotency,

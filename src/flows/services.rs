@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::deliver::{Lanes, Outlet};
 use super::policy::Namespaces;
+use super::recover::Replays;
 use crate::auth::Authenticator;
 use crate::backplane::Backplane;
+use crate::backplane::resume::Sessions;
 use crate::clock::Clock;
 use crate::contract::VerbLimits;
 use crate::event::Partition;
@@ -22,6 +24,8 @@ pub struct Services {
     pub tasks: Tasks,
     pub meters: Meters,
     pub backplane: Arc<dyn Backplane>,
+    pub sessions: Arc<dyn Sessions>,
+    pub replays: Replays,
     pub lanes: Lanes,
     /// Where a publication for this node alone goes: the same way as one from a lane.
     pub outlet: Arc<dyn Outlet>,

@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 
 use super::asked::Asked;
 use super::policy::Policy;
+use super::record::{Held, Renewals};
+use super::recover::Resuming;
 use super::services::{Randomness, Services};
 use crate::auth::Identity;
 use crate::closing::Closing;
@@ -31,6 +33,10 @@ pub struct Worker {
     pub flush: Notify,
     /// Joins whose interest is still on its way; see `fan_out::join`.
     pub unsettled: RefCell<HashSet<(SocketKey, Room)>>,
+    /// Clients that are coming back, and what the lanes bring meanwhile; see `recover`.
+    pub(super) resuming: Resuming,
+    /// Renewals of records, in the order in which they are due.
+    pub(super) renewals: RefCell<Renewals>,
     ping: Arc<Frames>,
     randomness: RefCell<Randomness>,
     reported_rooms: Cell<usize>,
@@ -93,6 +99,8 @@ pub struct SocketState {
     pub identity: Option<Arc<Identity>>,
     /// The payload of its CONNECT, where the contract says it back.
     pub auth: Option<String>,
+    /// By what it is known in the records, in a namespace with recovery.
+    pub session: Option<Held>,
     /// Acks that the client still owes.
     pub asked: Asked,
 }
@@ -111,6 +119,8 @@ impl Worker {
             wheel: RefCell::new(wheel),
             flush: Notify::new(),
             unsettled: RefCell::default(),
+            resuming: Resuming::default(),
+            renewals: RefCell::default(),
             reported_rooms: Cell::new(0),
             ping: Arc::new(Frames::engine(crate::protocol::engine::PING)),
             randomness: RefCell::default(),
@@ -165,7 +175,8 @@ impl Worker {
         else {
             return;
         };
-        let frames = Frames::event(namespace.clone(), event, offset(recovery, hub.position(&namespace)));
+        let position = self.resuming.reached(socket).or_else(|| hub.position(&namespace).cloned());
+        let frames = Frames::event(namespace.clone(), event, offset(recovery, position.as_ref()));
         hub.send(client, &frames, false);
         drop(hub);
         self.flush.notify_one();
@@ -214,6 +225,7 @@ impl Worker {
         let before = self.reported_rooms.replace(now);
         #[expect(clippy::cast_precision_loss, reason = "rooms of a worker stay far below 2^52")]
         self.services.meters.rooms.increment(now as f64 - before as f64);
+        self.services.replays.sweep(self.services.clock.now_ms());
     }
 
     /// The state of the client's socket in `namespace`, as `look` wants it.
@@ -246,6 +258,13 @@ impl Worker {
         let sockets = &mut clients.get_mut(key)?.sockets;
         let socket = sockets.iter_mut().find(|socket| socket.partition.namespace == *namespace)?;
         Some(look(&mut socket.asked))
+    }
+
+    /// As [`Worker::with_socket`], by the socket's own key.
+    pub fn with_state<T>(&self, key: SocketKey, look: impl FnOnce(&SocketState) -> T) -> Option<T> {
+        let client = self.hub.borrow().socket(key)?.client;
+        let clients = self.clients.borrow();
+        clients.get(client)?.sockets.iter().find(|socket| socket.key == key).map(|socket| look(socket))
     }
 
     /// Drops the state of a socket that was dismissed.

@@ -51,7 +51,7 @@ pub struct Frames {
 }
 
 /// What is to be encoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// An Engine.IO packet in its text form, such as `2` or `3probe`.
     Engine(Cow<'static, str>),
@@ -106,11 +106,34 @@ impl Frames {
         Arc::new(Self::new(Content::Socket { kind, namespace, id: None, data, attachments, offset: None }))
     }
 
+    /// The same with another offset; as it is, if it carries none.
+    pub fn with_offset(&self, another: String) -> Arc<Self> {
+        let mut content = self.content.clone();
+        if let Content::Socket { offset: Some(offset), .. } = &mut content {
+            *offset = another;
+        }
+        Arc::new(Self::new(content))
+    }
+
+    /// About how many bytes it makes of an outbox, before it was ever encoded.
+    pub fn weight(&self) -> usize {
+        match &self.content {
+            Content::Engine(packet) => packet.len(),
+            Content::Binary(bytes) => bytes.len(),
+            Content::Socket { namespace, data, attachments, .. } => {
+                WRAPPING + namespace.as_str().len() + data.len() + attachments.iter().map(Bytes::len).sum::<usize>()
+            }
+        }
+    }
+
     /// The bytes in the asked form.
     pub fn bytes(&self, encoding: Encoding) -> &Bytes {
         self.encoded[encoding as usize].get_or_init(|| self.content.encode(encoding))
     }
 }
+
+/// Headers and offset.
+const WRAPPING: usize = 64;
 
 impl Content {
     fn encode(&self, encoding: Encoding) -> Bytes {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Encoding, Frames, Outbox, Pushed};
 use crate::closing::Closing;
-use crate::event::Position;
+use crate::event::{Position, Target};
 use crate::ids::{ByName, Namespace, Room, SocketId};
 
 new_key_type! {
@@ -195,6 +195,11 @@ impl Hub {
         self.sockets.get(key)
     }
 
+    /// The socket of that id on this worker.
+    pub fn socket_named(&self, id: &SocketId) -> Option<SocketKey> {
+        self.socket_ids.get(id).copied()
+    }
+
     /// The socket of `client` in `namespace`.
     pub fn socket_in(&self, client: ClientKey, namespace: &Namespace) -> Option<SocketKey> {
         let sockets = &self.clients.get(client)?.sockets;
@@ -219,6 +224,12 @@ impl Hub {
 
     pub fn is_in(&self, key: SocketKey, room: &Room) -> bool {
         self.rooms_of(key).contains(room)
+    }
+
+    /// Whether the socket is among those that a target means.
+    pub fn is_reached(&self, key: SocketKey, target: &Target) -> bool {
+        let Some(socket) = self.sockets.get(key) else { return false };
+        target.reaches(|room| room.as_str() == socket.id.as_str() || self.is_in(key, room))
     }
 
     /// The last position delivered to a namespace on this worker.

@@ -55,6 +55,7 @@ fn told(decoded: &Decoded) -> String {
         Body::Command(Command::Join(rooms)) => format!("join {rooms:?}"),
         Body::Command(Command::Leave(rooms)) => format!("leave {rooms:?}"),
         Body::Command(Command::Disconnect { close }) => format!("disconnect close={close}"),
+        Body::Command(Command::Fence { generation }) => format!("fence {generation}"),
     };
     let volatile = if publication.volatile { " volatile" } else { "" };
     format!("{} {:?}-{:?}{volatile} {body}", decoded.namespace, publication.target.rooms, publication.target.except)

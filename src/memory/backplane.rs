@@ -6,8 +6,10 @@ use futures::future::{BoxFuture, FutureExt as _};
 use tokio::sync::mpsc;
 
 use super::store::{NodeKey, Store};
+use crate::backplane::resume::{Claim, Claimant, Save, Saved, Sessions, Timeline};
 use crate::backplane::{Arrival, Backplane, Entry, Heads, Options, PublishError, PublishRequest, Receipt, Unavailable};
 use crate::event::{Id, Partition, Topic};
+use crate::ids::PrivateId;
 
 /// One node of an in-process store.
 ///
@@ -111,6 +113,25 @@ impl Backplane for MemoryBackplane {
 
     fn proven(&self) -> Result<(), Unavailable> {
         Ok(())
+    }
+}
+
+impl Sessions for MemoryBackplane {
+    fn save<'a>(&'a self, partition: &'a Arc<Partition>, save: Save) -> BoxFuture<'a, Result<Saved, Unavailable>> {
+        async move { Ok(self.store().save(partition, save, (self.now_ms)())) }.boxed()
+    }
+
+    fn claim<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        pid: PrivateId,
+        claimant: Claimant<'a>,
+    ) -> BoxFuture<'a, Result<Claim, Unavailable>> {
+        async move { Ok(self.store().claim(partition, pid, claimant, (self.now_ms)())) }.boxed()
+    }
+
+    fn timeline<'a>(&'a self, partition: &'a Arc<Partition>) -> BoxFuture<'a, Result<Timeline, Unavailable>> {
+        async move { Ok(self.store().timeline(partition, (self.now_ms)())) }.boxed()
     }
 }
 

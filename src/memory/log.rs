@@ -12,6 +12,7 @@ use crate::event::{Epoch, Id, Topic};
 pub(super) struct Log {
     pub(super) epoch: Epoch,
     pub(super) last: Id,
+    pub(super) born_ms: u64,
     pub(super) answers: Answers,
     streams: HashMap<Topic, Stream>,
 }
@@ -26,8 +27,8 @@ struct Stream {
 }
 
 impl Log {
-    pub(super) fn new(epoch: Epoch) -> Self {
-        Self { epoch, last: Id::ZERO, answers: Answers::default(), streams: HashMap::new() }
+    pub(super) fn new(epoch: Epoch, born_ms: u64) -> Self {
+        Self { epoch, last: Id::ZERO, born_ms, answers: Answers::default(), streams: HashMap::new() }
     }
 
     /// Appends to each topic's stream; answers the new id, and for each topic the id before it there.
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn an_idle_topic_goes_and_its_next_entry_is_its_first() {
         let options = Options { history_age_s: 1, ..Options::default() };
-        let mut log = Log::new(Epoch::new("e").unwrap());
+        let mut log = Log::new(Epoch::new("e").unwrap(), 1_000);
         log.append(&[Topic::All], &Bytes::from_static(b"x"), 1, 1_000, &options);
         log.expire(3_000, &options);
         assert!(log.is_idle());

@@ -8,6 +8,7 @@ mod answers;
 mod backplane;
 mod log;
 mod nodes;
+mod records;
 mod store;
 
 pub use backplane::MemoryBackplane;

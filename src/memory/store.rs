@@ -7,10 +7,13 @@ use smallvec::SmallVec;
 use tokio::sync::mpsc;
 
 use super::log::Log;
+use super::records::Records;
+use crate::backplane::resume::{Claim, Claimant, Save, Saved, Timeline};
 use crate::backplane::{
     Announcement, Arrival, Durability, Entry, Heads, Options, PublishError, PublishRequest, Receipt, offer,
 };
 use crate::event::{Epoch, Id, Partition, Position, Topic};
+use crate::ids::PrivateId;
 
 pub(super) struct Store {
     options: Options,
@@ -18,6 +21,7 @@ pub(super) struct Store {
     seed: u64,
     epochs_made: u64,
     logs: HashMap<Arc<Partition>, Log>,
+    records: Records,
     nodes: Vec<Node>,
     swept_ms: u64,
 }
@@ -34,7 +38,15 @@ struct Node {
 
 impl Store {
     pub(super) fn new(options: Options, seed: u64, now_ms: u64) -> Self {
-        Self { options, seed, epochs_made: 0, logs: HashMap::new(), nodes: Vec::new(), swept_ms: now_ms }
+        Self {
+            options,
+            seed,
+            epochs_made: 0,
+            logs: HashMap::new(),
+            records: Records::default(),
+            nodes: Vec::new(),
+            swept_ms: now_ms,
+        }
     }
 
     pub(super) fn join(&mut self, queue: mpsc::Sender<Arrival>) -> NodeKey {
@@ -66,7 +78,7 @@ impl Store {
         } else {
             let lineage = self.lineage();
             let options = self.options.clone();
-            let log = self.log(&request.partition);
+            let log = self.log(&request.partition, now_ms);
             let (id, topics) = log.append(&request.topics, &request.envelope, lineage, now_ms, &options);
             let epoch = log.epoch.clone();
             let position = Position { epoch: epoch.clone(), id };
@@ -78,7 +90,7 @@ impl Store {
         if let Some(asked) = idempotency {
             let lifetime_ms = asked.lifetime_ms.unwrap_or(self.options.idempotency_ttl_s.saturating_mul(1_000));
             let expires_ms = now_ms.saturating_add(lifetime_ms);
-            self.log(&request.partition).answers.keep(asked, receipt.clone(), expires_ms);
+            self.log(&request.partition, now_ms).answers.keep(asked, receipt.clone(), expires_ms);
         }
         self.announce(&request.partition, &request.topics, &arrival);
         replicated(receipt, request.durability)
@@ -128,6 +140,38 @@ impl Store {
         self.logs.get(partition).map_or_else(Vec::new, |log| log.read(topic, after, until, limit))
     }
 
+    pub(super) fn save(&mut self, partition: &Arc<Partition>, save: Save, now_ms: u64) -> Saved {
+        self.sweep(now_ms);
+        self.records.save(partition, save, now_ms)
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        partition: &Arc<Partition>,
+        pid: PrivateId,
+        claimant: Claimant<'_>,
+        now_ms: u64,
+    ) -> Claim {
+        self.records.claim(partition, pid, claimant, now_ms)
+    }
+
+    /// One process writes it, from its start to its end.
+    pub(super) fn timeline(&mut self, partition: &Arc<Partition>, now_ms: u64) -> Timeline {
+        let idle_ms = self.options.history_age_s.saturating_mul(1_000);
+        let lineage = self.lineage();
+        match self.logs.get(partition) {
+            None => Timeline::empty(now_ms, idle_ms),
+            Some(log) => Timeline {
+                epoch: Some(log.epoch.clone()),
+                last: log.last,
+                segments: vec![(lineage, Id::ZERO)],
+                born_ms: log.born_ms,
+                now_ms,
+                idle_ms,
+            },
+        }
+    }
+
     /// Once per node, however many of the topics it watches.
     fn announce(&self, partition: &Arc<Partition>, topics: &SmallVec<[Topic; 1]>, arrival: &Arrival) {
         for node in &self.nodes {
@@ -138,12 +182,12 @@ impl Store {
         }
     }
 
-    fn log(&mut self, partition: &Arc<Partition>) -> &mut Log {
+    fn log(&mut self, partition: &Arc<Partition>, now_ms: u64) -> &mut Log {
         if !self.logs.contains_key(partition) {
             self.epochs_made += 1;
             let text = format!("{:016x}{:x}", self.seed, self.epochs_made);
             let epoch = Epoch::new(&text).expect("17 to 32 hexadecimal digits");
-            self.logs.insert(partition.clone(), Log::new(epoch));
+            self.logs.insert(partition.clone(), Log::new(epoch, now_ms));
         }
         self.logs.get_mut(partition).expect("it was there or inserted just now")
     }
@@ -160,6 +204,7 @@ impl Store {
             return;
         }
         self.swept_ms = now_ms;
+        self.records.expire(now_ms);
         let (options, nodes) = (&self.options, &self.nodes);
         self.logs.retain(|partition, log| {
             log.expire(now_ms, options);

@@ -21,18 +21,21 @@ use super::options::{ConnectError, Options};
 use super::publish::{Publisher, announce_verb};
 use super::pump::{Channels, Pump};
 use super::read::Reader;
+use super::sessions::Records;
 use super::subscriptions::{Channel, Interrupts, Kind, Subscriptions};
 use super::supervisor::Supervisor;
+use crate::backplane::resume::{Claim, Claimant, Save, Saved, Sessions, Timeline};
 use crate::backplane::{
     self, Address, Arrival, Backplane, Dead, Entry, Fence, Foreign, Heads, InboxEntry, Incarnation, Ingest, Member,
     Nodes, PublishError, PublishRequest, Receipt, Tenure, Unavailable,
 };
 use crate::event::{Id, Partition, Topic};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, PrivateId};
 
 pub struct RedisBackplane {
     publisher: Publisher,
     reader: Reader,
+    records: Records,
     ingestion: Ingestion,
     registry: Registry,
     subscriptions: Subscriptions,
@@ -82,10 +85,7 @@ async fn assemble(
 
     let subscriptions = watch_over(&subscriber, deadline, &channels, &canaries, &counters, arrivals, tracker, &stop);
     let cluster = connector.is_cluster();
-    let canary = canary_channel(&keys, None, &options, cluster);
-    canaries.add(canary.name.clone());
-    let proven = subscriptions.subscribe(vec![canary]).await;
-    proven.map_err(|error| ConnectError::Subscription(error.0))?;
+    hear_the_canary(&subscriptions, &canaries, canary_channel(&keys, None, &options, cluster)).await?;
     let (announce_verb, nonce) = (announce_verb(&connector), options.node.to_string());
     let singer = Singer {
         canaries: canaries.clone(),
@@ -101,6 +101,7 @@ async fn assemble(
     let under_way = Semaphore::new(READS_MAX);
     let reader =
         Reader { client: commands.clone(), keys: keys.clone(), deadline, canaries: canaries.clone(), under_way };
+    let records = Records::new(commands.clone(), library.clone(), keys.clone(), &limits, tracker, stop.clone());
     let ingestion = Ingestion::new(&options, &connector, &library, &keys, deadline, &counters, tracker, &stop);
     let registry = Registry::new(&options, &connector, commands.clone(), library.clone(), keys.clone(), deadline);
     let publisher = Publisher {
@@ -121,6 +122,7 @@ async fn assemble(
     Ok(RedisBackplane {
         publisher,
         reader,
+        records,
         ingestion,
         registry,
         subscriptions,
@@ -132,6 +134,15 @@ async fn assemble(
         options,
         cluster,
     })
+}
+
+async fn hear_the_canary(
+    subscriptions: &Subscriptions,
+    canaries: &Canaries,
+    channel: Channel,
+) -> Result<(), ConnectError> {
+    canaries.add(channel.name.clone());
+    subscriptions.subscribe(vec![channel]).await.map_err(|error| ConnectError::Subscription(error.0))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one connection, named once")]
@@ -259,6 +270,25 @@ impl Backplane for RedisBackplane {
 
     fn proven(&self) -> Result<(), Unavailable> {
         self.canaries.proven()
+    }
+}
+
+impl Sessions for RedisBackplane {
+    fn save<'a>(&'a self, partition: &'a Arc<Partition>, save: Save) -> BoxFuture<'a, Result<Saved, Unavailable>> {
+        Box::pin(self.records.save(partition, save))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        partition: &'a Arc<Partition>,
+        pid: PrivateId,
+        claimant: Claimant<'a>,
+    ) -> BoxFuture<'a, Result<Claim, Unavailable>> {
+        Box::pin(self.records.claim(partition, pid, claimant))
+    }
+
+    fn timeline<'a>(&'a self, partition: &'a Arc<Partition>) -> BoxFuture<'a, Result<Timeline, Unavailable>> {
+        Box::pin(self.records.timeline(partition))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names of keys and channels. Everything of a partition shares one hash tag, hence one slot and one atomic call.
 //!
-//! `<prefix>{<tenant><namespace>}:head | written | fence | lease | inbox | once:<digest> | canary:<node>` and, per topic,
+//! `<prefix>{<tenant><namespace>}:head | written | fence | lease | inbox | once:<digest> |
+//! session:<digest> | canary:<node>` and, per topic,
 //! `:stream:<topic>`, `:topic:<topic>`, `:channel:<topic>`, where a topic is `all` or `r` and the room in base64url: no
 //! room's name can imitate another key. The registry of nodes is `<prefix>{<tenant>}:nodes:members | last | sweeper | secret |
 //! lease:<node>`.
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest as _, Sha1};
 
 use crate::event::{Partition, Topic};
-use crate::ids::{NodeId, Room, Tenant};
+use crate::ids::{NodeId, PrivateId, Room, Tenant};
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -48,6 +49,12 @@ impl Keys {
     pub(super) fn once(&self, partition: &Partition, key: &str) -> String {
         let digest = URL_SAFE_NO_PAD.encode(Sha1::digest(key.as_bytes()));
         self.of(partition, &format!("once:{digest}"))
+    }
+
+    /// The private id is a secret, and whoever may read keys need not learn it.
+    pub(super) fn session(&self, partition: &Partition, pid: &PrivateId) -> String {
+        let digest = URL_SAFE_NO_PAD.encode(Sha1::digest(pid.expose().as_bytes()));
+        self.of(partition, &format!("session:{digest}"))
     }
 
     pub(super) fn stream(&self, partition: &Partition, topic: &Topic) -> String {

@@ -1,4 +1,4 @@
-//! Calls the functions of `publish.lua` and `nodes.lua`, and puts them back when Redis has lost them.
+//! Calls the functions of `publish.lua`, `sessions.lua` and `nodes.lua`, and puts them back when Redis has lost them.
 //!
 //! Where FUNCTION is missing or forbidden, the same bodies run as scripts; which of the two is found out once, and again
 //! whenever a reload is refused.
@@ -28,6 +28,8 @@ pub(super) enum Function {
     Lead,
     Resign,
     Probe,
+    Save,
+    Claim,
     NodeEnter,
     NodeRenew,
     NodeLeave,
@@ -181,11 +183,13 @@ impl Library {
 }
 
 impl Function {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Publish,
         Self::Lead,
         Self::Resign,
         Self::Probe,
+        Self::Save,
+        Self::Claim,
         Self::NodeEnter,
         Self::NodeRenew,
         Self::NodeLeave,
@@ -198,6 +202,8 @@ impl Function {
             Self::Lead => "lead",
             Self::Resign => "resign",
             Self::Probe => "probe",
+            Self::Save => "save",
+            Self::Claim => "claim",
             Self::NodeEnter => "node_enter",
             Self::NodeRenew => "node_renew",
             Self::NodeLeave => "node_leave",
@@ -205,9 +211,11 @@ impl Function {
         }
     }
 
+    /// The file that it stands in, with what it needs.
     fn body(self) -> &'static str {
         match self {
             Self::Publish | Self::Lead | Self::Resign | Self::Probe => PUBLISH,
+            Self::Save | Self::Claim => SESSIONS,
             Self::NodeEnter | Self::NodeRenew | Self::NodeLeave | Self::NodeDead => NODES,
         }
     }
@@ -238,11 +246,12 @@ pub(super) fn options(deadline: Duration) -> CallOptions {
 }
 
 const PUBLISH: &str = include_str!("publish.lua");
+const SESSIONS: &str = include_str!("sessions.lua");
 const NODES: &str = include_str!("nodes.lua");
 
 fn library_text() -> String {
     use std::fmt::Write as _;
-    let mut text = format!("#!lua name={LIBRARY}\n{PUBLISH}\n{NODES}\n");
+    let mut text = format!("#!lua name={LIBRARY}\n{PUBLISH}\n{SESSIONS}\n{NODES}\n");
     for function in Function::ALL {
         let _ = writeln!(text, "redis.register_function('{}', {})", function.name(), function.word());
     }
@@ -272,8 +281,8 @@ mod tests {
     #[test]
     fn the_library_is_named_after_its_bodies() {
         assert_eq!(
-            (LIBRARY, format!("{:x}", Sha1::digest([PUBLISH, NODES].concat())).as_str()),
-            ("fanfare_1", "dec6a2b73e5b5c879cfe52ab9e8a8389c50fa1bc")
+            (LIBRARY, format!("{:x}", Sha1::digest([PUBLISH, SESSIONS, NODES].concat())).as_str()),
+            ("fanfare_1", "2ddccf442bd371f99e66df01220b3e5c0337e14b")
         );
     }
 

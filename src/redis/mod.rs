@@ -21,6 +21,7 @@ mod outside;
 mod publish;
 mod pump;
 mod read;
+mod sessions;
 mod subscriptions;
 mod supervisor;
 

@@ -2,7 +2,7 @@
 -- script: the same body either way (library.rs adds the first and last lines).
 --
 -- Head of a partition (hash): l "epoch id" of the last publication, b first millisecond of the epoch, T timeline
--- "lineage@first id,…". Head of a topic (string): "epoch second id stored trimmed": when and as what it was last written,
+-- "lineage@last id before it,…". Head of a topic (string): "epoch second id stored trimmed": when and as what it was last written,
 -- bytes ever stored and, as a lower bound, ever trimmed. Stream entry: p "id stored" before it in the topic, e envelope.
 -- Written topics (sorted set): the second in which each was last written; '' is the second from which on none is missing.
 --
@@ -65,10 +65,12 @@ local function next_id(now, own, last_ms, last_seq, last_lineage)
   return last_ms + 1, first
 end
 
-local function timeline(head, own, id)
+-- What a lineage wrote lies after the id it found and up to the one that its successor found. Its own first id would not
+-- do: a successor that lacks the tail writes later ones.
+local function timeline(head, own, found)
   local entries = {}
   for entry in (redis.call('HGET', head, 'T') or ''):gmatch('[^,]+') do entries[#entries + 1] = entry end
-  entries[#entries + 1] = string.format('%d@%s', own, id)
+  entries[#entries + 1] = string.format('%d@%s', own, found)
   local from = math.max(1, #entries - TIMELINE_MAX + 1)
   return table.concat(entries, ',', from)
 end
@@ -110,10 +112,10 @@ local function advance(head, written, settings)
   if not epoch then
     epoch = redis.sha1hex(settings.nonce .. head .. time[1] .. '.' .. time[2]):sub(1, 12)
     redis.call('DEL', head, written)
-    redis.call('HSET', head, 'b', number_text(ms), 'T', timeline(head, own, id))
+    redis.call('HSET', head, 'b', number_text(ms), 'T', timeline(head, own, FIRST))
     at.second = nil
   elseif last_lineage ~= own then
-    redis.call('HSET', head, 'T', timeline(head, own, id))
+    redis.call('HSET', head, 'T', timeline(head, own, id_text(last_ms, last_seq)))
   end
   local second = (ms - ms % 1000) / 1000
   if second ~= at.second then

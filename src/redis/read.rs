@@ -35,7 +35,7 @@ impl Reader {
             self.queue(&pipeline, partition, "MGET", keys).await?;
         }
         let mut answers = self.in_time(pipeline.all::<Vec<Value>>()).await?.into_iter();
-        let head = position(answers.next());
+        let head = answers.next().and_then(Value::into_string).and_then(|text| position(&text));
         let known = answers.next().map_or_else(Vec::new, Value::into_array);
         let last = |state: Value| head.as_ref().and_then(|head| last_of(&state.into_string()?, &head.epoch));
         let topics = known.into_iter().map(|state| last(state).unwrap_or(Id::ZERO)).collect();
@@ -113,8 +113,7 @@ impl Reader {
 }
 
 /// The head of a partition: `<epoch> <id>`.
-fn position(answer: Option<Value>) -> Option<Position> {
-    let text = answer?.into_string()?;
+pub(super) fn position(text: &str) -> Option<Position> {
     let (epoch, id) = text.split_once(' ')?;
     Some(Position { epoch: Epoch::new(epoch)?, id: id.parse().ok()? })
 }

@@ -337,6 +337,7 @@ fn say_goodbye(wire: &Wire, reason: Closing, whole: bool) {
         | Closing::ConnectTimeout
         | Closing::SlowConsumer
         | Closing::ServerDisconnect
+        | Closing::Resumed
         | Closing::Drain
         | Closing::Unavailable => Some(Goodbye(None)),
     };
@@ -353,6 +354,7 @@ pub(super) fn has_farewell(reason: Closing) -> bool {
         Closing::ParseError
         | Closing::ConnectTimeout
         | Closing::ServerDisconnect
+        | Closing::Resumed
         | Closing::Drain
         | Closing::Unavailable => true,
         Closing::TransportClose

@@ -8,12 +8,14 @@ pub mod nodes;
 pub mod publishing;
 pub mod reading;
 pub mod registry;
+pub mod sessions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanfare::backplane::resume::Sessions;
 use fanfare::backplane::{Announcement, Arrival, Backplane, Durability, Idempotency, Options, PublishRequest};
 use fanfare::event::{Id, Partition, Topic};
 use fanfare::ids::{Namespace, Room, Tenant};
@@ -28,6 +30,8 @@ pub trait Fixture {
 pub struct Nodes {
     pub first: Arc<dyn Backplane>,
     pub second: Arc<dyn Backplane>,
+    /// The same two, as keepers of sessions.
+    pub sessions: [Arc<dyn Sessions>; 2],
 }
 
 /// Turns every test of the contract into one of the calling binary.
@@ -57,6 +61,12 @@ macro_rules! suite {
             delivery: proves_itself,
             nodes: reach_each_other_in_one_order,
             nodes: share_idempotency,
+            sessions: are_claimed_on_another_node_with_all_that_was_written,
+            sessions: are_given_to_their_subject_only,
+            sessions: refuse_what_an_earlier_holder_writes,
+            sessions: are_claimed_by_several_one_after_the_other,
+            sessions: are_gone_when_forgotten_or_expired,
+            sessions: know_the_timeline_of_the_log,
         );
     };
     ($fixture:expr; $($room:ident: $test:ident),* $(,)?) => {

@@ -1,7 +1,9 @@
 //! Who may connect, and what a user of Redis needs for it.
 
+use fanfare::backplane::resume::{Claim, Claimant, Record, Save, Saved, Sessions as _, Since, What};
 use fanfare::backplane::{self, Backplane as _, Ingest as _};
 use fanfare::event::Topic;
+use fanfare::ids::{PrivateId, Room, SocketId};
 use fanfare::redis::{ConnectError, Verdict, connect, examine};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +36,9 @@ pub const RIGHTS: &[&str] = &[
     "+hget",
     "+hset",
     "+hmget",
+    "+hgetall",
+    "+hincrby",
+    "+hdel",
     "+pexpire",
     "+zadd",
     "+zscore",
@@ -79,6 +84,23 @@ async fn a_user_with_the_documented_rights_and_no_more_can_do_everything() {
     node.redis.listen(&[], &["socket.io#/#*".into()]).await.unwrap();
     assert!(node.redis.inbox(&node.partition, 1).await.unwrap().is_empty());
     node.redis.unwatch(&node.partition, &[room("a")]).await;
+    node.redis.timeline(&node.partition).await.unwrap();
+    let pid = PrivateId::from_random([1; 15]);
+    let claimant = Claimant { subject: "", node: "n", lifetime_ms: 1_000 };
+    let record = Record {
+        socket: SocketId::from_random([1; 12]),
+        subject: String::new(),
+        node: "n".into(),
+        began: Since::Nowhere,
+        rooms: Vec::new(),
+    };
+    let left = What::Rooms { joined: Vec::new(), left: vec![Room::new("a").unwrap()] };
+    for what in [What::Whole(Box::new(record)), left] {
+        let save = Save { pid, generation: 1, lifetime_ms: 1_000, what };
+        assert_eq!(node.redis.save(&node.partition, save).await.unwrap(), Saved::Done);
+    }
+    let claim = node.redis.claim(&node.partition, pid, claimant).await.unwrap();
+    assert!(matches!(claim, Claim::Claimed { generation: 2, .. }), "{claim:?}");
 
     // What is not allowed is refused, by name, and spoils nothing.
     let refused = node.redis.listen(&["forbidden".into()], &[]).await.unwrap_err();

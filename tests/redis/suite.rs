@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fanfare::backplane::{Backplane, Options};
-use fanfare::redis::connect;
+use fanfare::backplane::Options;
+use fanfare::redis::{RedisBackplane, connect};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +29,7 @@ impl OwnServer {
         own
     }
 
-    async fn node(&self, limits: Options) -> Arc<dyn Backplane> {
+    async fn node(&self, limits: Options) -> Arc<RedisBackplane> {
         let (tracker, stop) = (TaskTracker::new(), self.stop.token().child_token());
         Arc::new(connect(options(&self.server.url()), limits, &tracker, &stop).await.unwrap())
     }
@@ -45,7 +45,8 @@ impl OwnServer {
 
 impl Fixture for OwnServer {
     async fn nodes(&self, limits: Options) -> Nodes {
-        Nodes { first: self.node(limits.clone()).await, second: self.node(limits).await }
+        let (first, second) = (self.node(limits.clone()).await, self.node(limits).await);
+        Nodes { sessions: [first.clone(), second.clone()], first, second }
     }
 }
 

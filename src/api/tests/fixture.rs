@@ -26,7 +26,7 @@ use crate::event::{Id, Partition, Publication, Topic, decode};
 use crate::flows::cluster::Cluster;
 use crate::flows::deliver::{LaneItem, Lanes, Outlet};
 use crate::flows::policy::{Namespaces, Policy};
-use crate::flows::{Limits, Services};
+use crate::flows::{Caps, Limits, Replays, Services};
 use crate::ids::{NodeId, Tenant};
 use crate::memory::{LoneNode, MemoryBackplane};
 use crate::meters::Meters;
@@ -227,6 +227,8 @@ fn services(backplane: Arc<Watched>, outlet: Arc<Delivered>) -> Services {
         tasks,
         meters: Meters::new(),
         backplane,
+        sessions: Arc::new(MemoryBackplane::new(backplane::Options::default(), || 0)),
+        replays: Replays::new(Caps { room_events: 100, session_events: 100, session_bytes: 1 << 20 }, 4),
         lanes,
         outlet,
         authenticator: authenticator(),
@@ -249,6 +251,7 @@ fn policy() -> Policy {
         automatic_rooms: AutomaticRooms::default(),
         access: Access::default(),
         recovery: true,
+        recovery_window_ms: 120_000,
         refuse: None,
         contract: Contract::default(),
     }

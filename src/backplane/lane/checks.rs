@@ -228,6 +228,11 @@ impl Lane {
 
     fn agree(&mut self, until: Id, asked_ms: u64) {
         if !self.backfill.is_open() {
+            // Nothing of the watched topics up to there is outstanding. Positions follow, or they would lag behind those that
+            // clients bring along from nodes which watch more.
+            if self.topics.all_confirmed() && self.queue.is_empty() && !self.backfill.has_staged() {
+                self.position = self.position.max(until);
+            }
             self.checks.agreed = Some(until);
             self.checks.verified_ms = Some(asked_ms);
         }

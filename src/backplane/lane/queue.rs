@@ -48,6 +48,10 @@ impl Queue {
         Some(item)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Up to which id something may be delivered without overtaking what waits here; `None` if nothing does.
     pub(super) fn overtaken_from(&self) -> Option<Id> {
         self.items.iter().find_map(|item| match item {

@@ -49,6 +49,8 @@ pub enum GapReason {
     Epoch,
     /// The entries could not be read within the time and memory a hold may take.
     Limit,
+    /// The client may not be in the room any more.
+    Denied,
 }
 
 impl GapReason {
@@ -60,6 +62,7 @@ impl GapReason {
             Self::Fork => "fork",
             Self::Epoch => "epoch",
             Self::Limit => "limit",
+            Self::Denied => "denied",
         }
     }
 }

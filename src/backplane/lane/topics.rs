@@ -157,6 +157,10 @@ impl Topics {
         self.confirmed
     }
 
+    pub(super) fn all_confirmed(&self) -> bool {
+        self.confirmed == self.by_topic.len()
+    }
+
     pub(super) fn any_confirmed(&self) -> bool {
         self.confirmed > 0
     }

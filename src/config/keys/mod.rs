@@ -83,6 +83,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     access::AUTH,
     namespaces::NAMESPACES,
     publishing::HISTORY,
+    publishing::RECOVERY,
     publishing::PUBLISH,
     redis::REDIS,
     redis::CLUSTER,

@@ -1,7 +1,7 @@
 //! Keys of a namespace: who may connect, where sockets go and what clients may do.
 
 use super::super::kind::Kind;
-use super::{Section, optional, preset, required, switch};
+use super::{DAY_S, Section, number, optional, preset, required, switch};
 
 pub(super) const NAMESPACES: Section = Section {
     title: "Namespaces",
@@ -54,6 +54,13 @@ pub(super) const NAMESPACES: Section = Section {
             "namespaces.*.recovery",
             "true",
             "Appends a position to each event, so that a client that was away gets what it missed.",
+        ),
+        number(
+            "namespaces.*.recovery_window_s",
+            (1, DAY_S),
+            "seconds",
+            "120",
+            "For how long at least a client that lost its connection may come back to its session, where `recovery` is on.",
         ),
         required(
             "namespaces.*.refuse.message",

@@ -13,6 +13,29 @@ pub(super) const HISTORY: Section = Section {
     ],
 };
 
+pub(super) const RECOVERY: Section = Section {
+    title: "Recovery",
+    text: "How much a client that comes back is given of what it missed, in namespaces with `recovery`. What is more is told as a gap.",
+    keys: &[
+        number("recovery.room_events", (1, 100_000), "events", "1000", "Events of one room that a client is given."),
+        number("recovery.session_events", (1, 1_000_000), "events", "10000", "Events of all its rooms."),
+        number(
+            "recovery.session_bytes",
+            (1024, 1024 * MEBIBYTE),
+            "bytes",
+            "8388608",
+            "Bytes of those events, and of what is published while they are read.",
+        ),
+        number(
+            "recovery.replays",
+            (1, 10_000),
+            "clients",
+            "64",
+            "Clients of this node that are given what they missed at the same time; others wait.",
+        ),
+    ],
+};
+
 pub(super) const PUBLISH: Section = Section {
     title: "Publishing over HTTP",
     text: "Who may use `POST /api/v1/publish`, and how much at a time. Each key has exactly one of `key` and `key_file`.",

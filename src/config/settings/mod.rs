@@ -17,7 +17,7 @@ pub use access::{Auth, Cors, Issuer, IssuerKey};
 pub use limits::Limits;
 pub use listening::{Engine, Listener, Log, LogFormat, LogLevel, Parser, Transport};
 pub use namespaces::{NamespaceName, NamespaceSettings, Namespaces, Refuse};
-pub use publishing::{History, Publish, PublishKey};
+pub use publishing::{History, Publish, PublishKey, Recovery};
 pub use redis::{Cluster, Drain, Ingest, Redis, Sharded};
 
 use super::fault::{Fault, Origin};
@@ -44,6 +44,7 @@ pub struct Settings {
     #[serde(skip)]
     pub namespaces: Namespaces,
     pub history: History,
+    pub recovery: Recovery,
     pub publish: Publish,
     pub redis: Redis,
     pub cluster: Cluster,

@@ -53,6 +53,7 @@ pub struct NamespaceSettings {
     /// Patterns with `*` and `{claim}`.
     pub publish: Vec<String>,
     pub recovery: bool,
+    pub recovery_window_s: u64,
     /// Refuses every CONNECT.
     pub refuse: Option<Refuse>,
     #[serde(skip)]

@@ -12,6 +12,16 @@ pub struct History {
     pub age_s: u64,
 }
 
+/// How much a client that comes back is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Recovery {
+    pub room_events: usize,
+    pub session_events: usize,
+    pub session_bytes: usize,
+    /// Under way at once.
+    pub replays: usize,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct Publish {
     /// Names are unique.

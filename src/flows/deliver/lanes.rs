@@ -55,6 +55,9 @@ pub(super) struct DoorState {
     pub(super) interest: Interest,
     /// At least as far as anything handed to the outlet.
     pub(super) position: Option<Position>,
+    /// The highest head that a topic was confirmed with: what was stored in that topic up to it is not handed on, however far
+    /// behind the lane's position is.
+    pub(super) confirmed: Option<Position>,
     pub(super) counters: LaneCounters,
 }
 
@@ -113,7 +116,7 @@ impl Lanes {
             let door = doors.entry(partition.clone()).or_insert_with(|| self.shared.open(partition)).clone();
             let mut state = door.state();
             match state.interest.acquire(topics, since) {
-                None => return Ok(state.position.clone()),
+                None => return Ok(state.floor()),
                 Some(answer) => {
                     drop(state);
                     (door, answer)
@@ -199,6 +202,16 @@ impl Shared {
         // Nobody here wants that partition any more.
         let Some(door) = door else { return };
         door.offer(arrival);
+    }
+}
+
+impl DoorState {
+    /// Everything stored after it in the watched topics is handed on from now on.
+    pub(super) fn floor(&self) -> Option<Position> {
+        let position = self.position.clone()?;
+        let confirmed = self.confirmed.as_ref().filter(|confirmed| confirmed.epoch == position.epoch);
+        let id = confirmed.map_or(position.id, |confirmed| confirmed.id.max(position.id));
+        Some(Position { id, ..position })
     }
 }
 

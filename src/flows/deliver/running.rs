@@ -122,7 +122,7 @@ impl Running {
                 for (topic, since) in state.interest.late_since(&topics) {
                     self.lane.watch(&topic, Some(since));
                 }
-                let floor = match heads {
+                let confirmed = match heads {
                     Ok(heads) => {
                         self.lane.confirm(&topics, &heads, now_ms);
                         Ok(floor(self.lane.position(), &heads))
@@ -133,6 +133,12 @@ impl Running {
                     }
                 };
                 state.position = self.lane.position();
+                let floor = confirmed.map(|floor| {
+                    let same = |before: &Position| floor.as_ref().is_some_and(|floor| floor.epoch == before.epoch);
+                    let before = state.confirmed.take().filter(same);
+                    state.confirmed = [before, floor].into_iter().flatten().max_by_key(|position| position.id);
+                    state.floor()
+                });
                 state.interest.watched(&topics, &floor, now_ms);
             }
             Answer::Unwatched { topics } => self.door.state().interest.unwatched(&topics),
@@ -225,11 +231,13 @@ async fn read_heads(shared: &Shared, partition: &Arc<Partition>, topics: &[Topic
     Ok(heads)
 }
 
-/// What the lane handed on and what was stored when the subscription was confirmed lie at or below the floor.
+/// What the lane handed on and what was stored when the subscription was confirmed lie at or below the floor. A topic's head
+/// may be beyond the partition's, which was read before it.
 fn floor(position: Option<Position>, heads: &Heads) -> Option<Position> {
     position.map(|position| {
         let same = heads.epoch.as_ref() == Some(&position.epoch);
-        Position { id: if same { position.id.max(heads.last) } else { position.id }, ..position }
+        let newest = heads.topics.iter().copied().fold(heads.last, Id::max);
+        Position { id: if same { position.id.max(newest) } else { position.id }, ..position }
     })
 }
 

@@ -61,7 +61,7 @@ impl Desk {
         };
         PublishRequest {
             partition: Arc::clone(&seat.partition),
-            topics: publication.target.topics(),
+            topics: publication.topics(),
             envelope: encode(publication).into(),
             volatile: publication.volatile,
             idempotency,

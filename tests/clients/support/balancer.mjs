@@ -40,6 +40,11 @@ export class Balancer {
     }
   }
 
+  /// Ends every open connection.
+  cut() {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
   #attach(client, attempts) {
     if (attempts <= 0) return client.destroy();
     const well = this.#well;
@@ -61,6 +66,6 @@ export class Balancer {
   stop() {
     clearInterval(this.probe);
     this.server.close();
-    for (const socket of this.sockets) socket.destroy();
+    this.cut();
   }
 }
