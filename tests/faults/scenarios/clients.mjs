@@ -14,7 +14,7 @@ const OUTBOX_KIB = 1_024;
 export const clients = {
   // 5 MB a second go to a client that takes nothing; it is on its node's own port, so that only the kernel helps it.
   "slow reader among 59 healthy": {
-    needs: ["resume"], bar: {}, limitMs: 90_000,
+    bar: {}, limitMs: 90_000,
     world: { publisher: { fill: "x".repeat(25_000) }, seats: oneInEveryRoom },
     async fault(world) {
       const [slow, ...healthy] = world.members;
@@ -35,7 +35,7 @@ export const clients = {
   },
 
   "500 readers stop at once": {
-    needs: ["resume"], bar: {}, limitMs: 180_000,
+    bar: {}, limitMs: 180_000,
     world: { clients: 560, rooms: 20, roomsEach: 1, rate: 100, doors: false, publisher: { fill: "x".repeat(20_000) }, config: CALM, processes: 4 },
     async fault(world) {
       const before = world.nodes.map(residentKib);
@@ -70,7 +70,7 @@ export const clients = {
   },
 
   "5,000 come back at once": {
-    needs: ["resume"], bar: { recovered: 99, healMs: 30_000 }, limitMs: 300_000,
+    bar: { recovered: 99, healMs: 30_000 }, limitMs: 300_000,
     world: { clients: 5_000, rooms: 100, roomsEach: 1, rate: 100, doors: false, processes: 4, config: CALM },
     async fault(world) {
       const reads = await calls(world, "xrange");
@@ -86,7 +86,7 @@ export const clients = {
   },
 
   "rolling restart of 3 under 2,000": {
-    needs: ["resume"], bar: { recovered: 100, publish5xx: 0 }, limitMs: 240_000,
+    bar: { recovered: 100, publish5xx: 0 }, limitMs: 240_000,
     world: {
       clients: 2_000, rooms: 100, roomsEach: 2, rate: 100, doors: false, processes: 4, config: CALM, drain: "drain: { grace_ms: 1000, window_ms: 5000 }",
     },

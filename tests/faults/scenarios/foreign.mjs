@@ -28,7 +28,7 @@ export const foreign = {
 
   // With its Redis slowed down, the deaths fall between reading, publishing and settling.
   "inbox, consumers killed at every step": {
-    needs: ["resume"], bar: {}, official: false, limitMs: 180_000,
+    bar: {}, official: false, limitMs: 180_000,
     world: { publisher: { way: () => "inbox" } },
     async fault(world) {
       world.lines.forEach((line) => line.delay({ ms: 20 }));

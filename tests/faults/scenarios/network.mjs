@@ -7,7 +7,7 @@ const UPGRADE = { transports: ["polling", "websocket"] };
 
 export const network = {
   "every connection cut": {
-    needs: ["resume"], smoke: true, bar: { recovered: 99, healMs: 6_000 },
+    smoke: true, bar: { recovered: 99, healMs: 6_000 },
     async fault(world) {
       const since = Date.now();
       world.doors.forEach((door) => door.cut());
@@ -16,7 +16,7 @@ export const network = {
   },
 
   "cut again and again while coming back": {
-    needs: ["resume"], bar: { recovered: 99 },
+    bar: { recovered: 99 },
     async fault(world) {
       for (let round = 0; round < 20; round += 1) {
         choose(world.random, world.doors).cut(() => world.random() < 0.5);
@@ -52,7 +52,7 @@ export const network = {
 
 export const balancer = {
   "polling, any node answers": {
-    needs: ["forwarding"], bar: {}, world: { options: POLLING, rate: 50 },
+    bar: {}, world: { options: POLLING, rate: 50 },
     async fault() {
       await sleep(5_000);
       return { since: Date.now() };
@@ -60,7 +60,7 @@ export const balancer = {
   },
 
   "polling, owner killed": {
-    needs: ["forwarding", "resume"], bar: { recovered: 99, healMs: 8_000 }, world: { options: POLLING, rate: 50 },
+    bar: { recovered: 99, healMs: 8_000 }, world: { options: POLLING, rate: 50 },
     async fault(world) {
       const since = Date.now();
       world.nodes[0].process.signal("SIGKILL");
@@ -70,7 +70,7 @@ export const balancer = {
   },
 
   "upgrade lands on another node": {
-    needs: ["forwarding"], bar: {}, world: { options: UPGRADE },
+    bar: {}, world: { options: UPGRADE },
     async fault() {
       await sleep(3_000);
       return { since: Date.now() };

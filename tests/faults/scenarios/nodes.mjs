@@ -12,7 +12,7 @@ async function kill(node) {
 
 export const nodes = {
   killed: {
-    needs: ["resume"], smoke: true, bar: { recovered: 99, healMs: 6_000 },
+    smoke: true, bar: { recovered: 99, healMs: 6_000 },
     async fault(world) {
       const since = Date.now();
       await kill(world.nodes[0]);
@@ -21,7 +21,7 @@ export const nodes = {
   },
 
   "each killed in turn": {
-    needs: ["resume"], bar: { recovered: 99 }, limitMs: 180_000,
+    bar: { recovered: 99 }, limitMs: 180_000,
     async fault(world) {
       const end = Date.now() + (world.settings.short ? 20_000 : 120_000);
       for (let index = 0; Date.now() < end; index += 1) {
@@ -40,7 +40,7 @@ export const nodes = {
 
   // Redis is slowed down, so that the steps of a resume lie apart, and the node dies a little later each time.
   "killed during a resume, at each step": {
-    needs: ["resume"], bar: { recovered: 99 }, limitMs: 180_000,
+    bar: { recovered: 99 }, limitMs: 180_000,
     async fault(world) {
       for (let step = 0; step < STEPS; step += 1) {
         world.lines.forEach((line) => line.delay({ ms: STEP_MS / 2 }));
@@ -60,7 +60,7 @@ export const nodes = {
   },
 
   "stopped gracefully": {
-    needs: ["resume"], smoke: true, bar: { recovered: 100, publish5xx: 0 },
+    smoke: true, bar: { recovered: 100, publish5xx: 0 },
     async fault(world) {
       const since = Date.now();
       world.nodes[0].process.signal("SIGTERM");
@@ -74,7 +74,7 @@ export const nodes = {
   },
 
   "stopped with 1 s grace": {
-    needs: ["resume"], bar: {},
+    bar: {},
     async fault(world) {
       const since = Date.now();
       const [node] = world.nodes;
@@ -90,7 +90,7 @@ export const nodes = {
 /// Longer than ping interval and timeout together: its clients leave, and then it wakes and believes it still has them.
 function paused(ms) {
   return {
-    needs: ["resume"], bar: {},
+    bar: {},
     async fault(world) {
       const [node] = world.nodes;
       node.process.signal("SIGSTOP");

@@ -13,7 +13,7 @@ const topic = (room) => `${PARTITION}:topic:r${Buffer.from(room).toString("base6
 export const streams = {
   // Some clients are away for longer than the log reaches back.
   trimmed: {
-    needs: ["resume"], bar: { lost: null }, official: false,
+    bar: { lost: null }, official: false,
     world: { rooms: 4, rate: 400, roomsEach: 2, config: `${HEARTBEAT}history: { entries: 100 }\n` },
     async fault(world) {
       const away = await leave(world);
@@ -24,7 +24,7 @@ export const streams = {
   },
 
   expired: {
-    needs: ["resume"], bar: { lost: null }, official: false,
+    bar: { lost: null }, official: false,
     world: { config: `${HEARTBEAT}history: { age_s: 2 }\n` },
     async fault(world) {
       const away = await leave(world);
@@ -49,12 +49,12 @@ export const streams = {
   },
 
   "deleted while clients are away": {
-    needs: ["resume"], bar: { lost: null }, official: false,
+    bar: { lost: null }, official: false,
     fault: (world) => removeMeanwhile(world, world.rooms.map(stream)),
     after: returnersTold,
   },
   "head deleted while clients are away": {
-    needs: ["resume"], bar: { lost: null, needless: null }, official: false,
+    bar: { lost: null, needless: null }, official: false,
     fault: (world) => removeMeanwhile(world, [`${PARTITION}:head`]),
     after: returnersTold,
   },
