@@ -294,9 +294,7 @@ impl PrivateId {
 
     /// `None` for a text that no server of ours has given out.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 15];
-        let decoded = text.len() == 20 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(15);
-        decoded.then_some(Self(bytes))
+        from_url_safe(text).map(Self)
     }
 
     /// Its text form, 20 URL-safe characters, for the client alone.
