@@ -18,7 +18,7 @@ pub struct Costs {
 /// A cost: its name in the file, its meaning, and how much of it a load asks for each second.
 type Cost = (&'static str, &'static str, fn(&Load) -> f64);
 
-const NODE: [Cost; 7] = [
+const NODE: [Cost; 6] = [
     ("node", "a node, each second, whatever happens", |load| load.nodes),
     ("announcement", "a publication that a node hears of", |load| load.publishes * load.audience),
     ("worker", "the same, for each worker beyond the first", |load| {
@@ -27,15 +27,13 @@ const NODE: [Cost; 7] = [
     ("delivery", "a frame that a socket gets", |load| load.deliveries),
     ("scattered", "the same, beyond that, where few sockets get it at a time", Load::scattered),
     ("arrival", "a connection that comes, with a room of its own", |load| load.arrivals),
-    ("topic", "a room that a node watches, each second in which anything is published", |load| load.topics),
 ];
 
-const REDIS: [Cost; 5] = [
+const REDIS: [Cost; 4] = [
     ("redis-node", "Redis, each second, for each node", |load| load.nodes),
     ("redis-publish", "a call of the publish function", |load| load.publishes),
     ("redis-announcement", "its announcement to one node", |load| load.publishes * load.audience),
     ("redis-arrival", "a connection into a room that its node did not watch", |load| load.arrivals),
-    ("redis-topic", "a room that a node watches, each second in which anything is published", |load| load.topics),
 ];
 
 impl Costs {
@@ -122,16 +120,16 @@ mod tests {
 
     #[test]
     fn costs_are_found_again_in_points_made_from_them() {
-        let costs = Costs { node: [1_000.0, 20.0, 5.0, 2.0, 1.5, 60.0, 0.5], redis: [300.0, 25.0, 4.0, 12.0, 1.0] };
+        let costs = Costs { node: [1_000.0, 20.0, 5.0, 2.0, 1.5, 60.0], redis: [300.0, 25.0, 4.0, 12.0] };
         let one = Load { nodes: 1.0, workers: 1.0, audience: 1.0, ..Load::default() };
-        let rooms = Load { publishes: 2_000.0, deliveries: 24_000.0, topics: 300.0, ..one };
+        let rooms = Load { publishes: 2_000.0, deliveries: 24_000.0, ..one };
         let loads = [
             one,
-            Load { publishes: 2_000.0, audience: 0.0, topics: 300.0, ..one },
+            Load { publishes: 2_000.0, audience: 0.0, ..one },
             rooms,
-            Load { publishes: 50.0, deliveries: 60_000.0, topics: 1.0, ..one },
+            Load { publishes: 50.0, deliveries: 60_000.0, ..one },
             Load { workers: 4.0, ..rooms },
-            Load { publishes: 2_000.0, deliveries: 2_000.0, topics: 3_000.0, ..one },
+            Load { publishes: 2_000.0, deliveries: 2_000.0, ..one },
             Load { arrivals: 1_500.0, ..one },
         ];
         let point = |load: Load| Point {

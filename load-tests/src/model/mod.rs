@@ -43,9 +43,6 @@ pub struct Options {
     /// Connections that come each second.
     #[arg(long, default_value_t = 0.0)]
     arrivals: f64,
-    /// Rooms that nodes watch, summed over them.
-    #[arg(long, default_value_t = 0.0)]
-    topics: f64,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -69,7 +66,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             audience: options.audience.unwrap_or(options.nodes),
             deliveries: options.deliveries,
             arrivals: options.arrivals,
-            topics: options.topics,
         };
         println!("nodes: {:.2} cores in all", costs.nodes_us(&load) / 1e6);
         println!("Redis: {:.2} cores", costs.redis_us(&load) / 1e6);

@@ -17,8 +17,6 @@ pub struct Load {
     pub deliveries: f64,
     /// Connections that come, each into a room that its node did not watch before.
     pub arrivals: f64,
-    /// Rooms that nodes watch, summed over them, while anything is published; their heads are compared each second.
-    pub topics: f64,
 }
 
 /// A load that was measured.
@@ -58,7 +56,6 @@ impl Point {
         json!({
             "name": self.name, "nodes": load.nodes, "workers": load.workers, "publishesPerS": load.publishes,
             "audience": load.audience, "deliveriesPerS": load.deliveries, "arrivalsPerS": load.arrivals,
-            "topics": load.topics,
             "nodesUsPerS": self.nodes_us, "redisUsPerS": self.redis_us,
         })
     }
@@ -79,7 +76,6 @@ impl Point {
             audience: number("audience")?,
             deliveries: number("deliveriesPerS")?,
             arrivals: number("arrivalsPerS")?,
-            topics: number("topics")?,
         };
         let nodes_us = value["nodesUsPerS"].as_array().context("a point without nodes")?;
         Ok(Self {

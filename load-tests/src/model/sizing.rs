@@ -41,8 +41,6 @@ pub struct Size {
     pub load: Load,
     pub node_cores: f64,
     pub redis_cores: f64,
-    /// Cores of Redis for comparing the heads of rooms alone.
-    pub heads_cores: f64,
     /// Announcements that a node hears of each second.
     pub heard: f64,
 }
@@ -55,13 +53,11 @@ pub fn size(costs: &Costs, habit: &Habit, connections: f64) -> Size {
         let node_cores = costs.nodes_us(&load) / CORE_US;
         let within = node_cores / nodes <= MACHINE.cores * MACHINE.busy_max;
         if (within && connections / nodes <= MACHINE.connections_max) || nodes >= NODES_MAX {
-            let without_heads = costs.redis_us(&Load { topics: 0.0, ..load });
             let redis = costs.redis_us(&load);
             return Size {
                 load,
                 node_cores,
                 redis_cores: redis / CORE_US,
-                heads_cores: (redis - without_heads) / CORE_US,
                 heard: load.publishes * load.audience / nodes,
             };
         }
@@ -83,7 +79,6 @@ fn load(habit: &Habit, connections: f64, nodes: f64) -> Load {
         audience,
         deliveries: publishes * members,
         arrivals: connections * habit.rooms_each / habit.stay_s,
-        topics: connections * habit.rooms_each / members * audience,
     }
 }
 
@@ -92,10 +87,10 @@ pub fn table(costs: &Costs) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "| users | connections | publishes/s | deliveries/s | nodes of {} cores | their cores, busy | heard by a node/s | memory of a node, GB | Redis cores, busy | of them for heads | shards |",
+        "| users | connections | publishes/s | deliveries/s | nodes of {} cores | their cores, busy | heard by a node/s | memory of a node, GB | Redis cores, busy | shards |",
         MACHINE.cores
     );
-    let _ = writeln!(text, "|{}", "---|".repeat(11));
+    let _ = writeln!(text, "|{}", "---|".repeat(10));
     for habit in HABITS {
         for connections in CONNECTIONS {
             let size = size(costs, habit, connections);
@@ -109,7 +104,6 @@ pub fn table(costs: &Costs) -> String {
                 whole(size.heard),
                 format!("{:.1}", connections / size.load.nodes * MACHINE.connection_bytes / 1e9),
                 format!("{:.2}", size.redis_cores),
-                format!("{:.2}", size.heads_cores),
                 whole((size.redis_cores / MACHINE.busy_max).ceil().max(1.0)),
             ];
             let _ = writeln!(text, "| {} |", cells.join(" | "));

@@ -87,6 +87,7 @@ pub const ROWS: &[Row] = &[
     row("1k-sat", "1,000 in a room, 4 outstanding: CPU µs", Bar::Times(1.2, Target::Floor)),
     row("10k-sat", "10,000 in a room, 4 outstanding: CPU µs", Bar::Times(1.2, Target::Floor)),
     row("1k-w16", "1,000 in a room, 16 outstanding: CPU µs", Bar::AtMostOrTimesFloor(0.28, 1.3)),
+    row("10k-w16", "10,000 in a room, 16 outstanding: CPU µs", Bar::None),
     row("1k-rate", "1,000 in a room, 100 messages/s: CPU µs", Bar::None),
     row("1k-rate-p99", "… latency p99, ms", Bar::None),
     row("10k-rate", "10,000 in a room, 10 messages/s: CPU µs", Bar::None),

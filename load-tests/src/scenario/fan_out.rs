@@ -34,7 +34,12 @@ pub const ROOM_OF_10K: Shape = Shape {
     name: "10k",
     sockets: 10_000,
     rooms: 1,
-    paces: &[("w1", Pace::Outstanding(1)), ("sat", Pace::Outstanding(4)), ("rate", Pace::PerSecond(10))],
+    paces: &[
+        ("w1", Pace::Outstanding(1)),
+        ("sat", Pace::Outstanding(4)),
+        ("w16", Pace::Outstanding(16)),
+        ("rate", Pace::PerSecond(10)),
+    ],
 };
 
 pub const ROOMS: Shape = Shape {

@@ -185,11 +185,6 @@ impl Stage {
             audience: if deliveries > 0.0 { ratio(self.servers.len() as u64, 1) } else { 0.0 },
             deliveries,
             arrivals: per_s(arrivals),
-            topics: if self.number > before.number {
-                ratio((self.servers.len() * self.published.len()) as u64, 1)
-            } else {
-                0.0
-            },
         };
         let us_per_s = |now: u64, before: u64| per_s(now - before) / 1_000.0;
         let nodes = now.nodes_ns.iter().zip(&before.nodes_ns);

@@ -20,7 +20,11 @@ pub fn start(offset: Option<&Position>, since: &Since, timeline: &Timeline) -> S
     let offset_now = offset.filter(of_now).map(|position| position.id);
     let joined = match since {
         Since::At(position) if of_now(&position) => position.id,
-        // There was nothing before it, and a log that began later is owed as a whole.
+        // There was nothing before it, and a log that began later is owed as a whole; but an event of another log may have come
+        // in this session, and then there were two.
+        Since::Nowhere if offset.is_some_and(|offset| !of_now(&offset) && offset.id != Id::ZERO) => {
+            return Err(GapReason::Epoch);
+        }
         Since::Nowhere => Id::ZERO,
         // An event of the present log has come since, and the change of logs was told before it.
         Since::At(_) => offset_now.ok_or(GapReason::Epoch)?,
@@ -59,6 +63,14 @@ mod tests {
         assert_eq!(starting(Some(&position("now", 20)), &joined()), Ok(id(40)));
         assert_eq!(starting(None, &joined()), Ok(id(40)), "it never received an event");
         assert_eq!(starting(None, &Since::Nowhere), Ok(Id::ZERO));
+    }
+
+    #[test]
+    fn two_logs_since_the_join_are_not_one() {
+        assert_eq!(starting(Some(&position("former", 60)), &Since::Nowhere), Err(GapReason::Epoch));
+        assert_eq!(starting(Some(&position("now", 60)), &Since::Nowhere), Ok(id(60)));
+        let nowhere = crate::event::NOWHERE.parse().ok();
+        assert_eq!(starting(nowhere.as_ref(), &Since::Nowhere), Ok(Id::ZERO));
     }
 
     #[test]
