@@ -9,7 +9,7 @@ const backend = (count) => (world) => Moving.start(world.settings.nodes, count);
 export const failover = {
   // Live clients have seen what Redis then lost: they are told in the rooms concerned, and nobody else is.
   "lost tail": {
-    smoke: true, bar: { healMs: 5_000 }, world: { backend: backend(2) },
+    smoke: true, bar: { lost: null, healMs: 5_000 }, world: { backend: backend(2) },
     async fault(world) {
       await loseTail(world, 1);
       return finish(world, 1);
@@ -17,7 +17,7 @@ export const failover = {
   },
 
   "lost tail twice, to a staler one": {
-    bar: { healMs: 5_000 }, world: { backend: backend(3) },
+    bar: { lost: null, healMs: 5_000 }, world: { backend: backend(3) },
     async fault(world) {
       await writeTail(world, 2, world.rooms.slice(-TAIL_ROOMS));
       await loseTail(world, 1);
@@ -30,7 +30,7 @@ export const failover = {
 
   // The old primary was only cut off. It follows the new one, and is promoted again.
   "old primary promoted again": {
-    bar: { healMs: 5_000 }, world: { backend: backend(2) },
+    bar: { lost: null, healMs: 5_000 }, world: { backend: backend(2) },
     async fault(world) {
       const { backend: moving } = world;
       await writeTail(world, 1, world.rooms.slice(0, TAIL_ROOMS));
